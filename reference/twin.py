@@ -1,0 +1,104 @@
+"""What every framework module provides: a `Twin`, the reference counterpart of a scratch network with its optimizer.
+
+Requirements that shaped this door:
+
+- a framework is imported by its own module alone, when a case first needs it;
+- arrays cross the door in canonical layout, as NumPy arrays, under the scratch network's names; behind it each framework
+  is idiomatic: its own layers, its own autodiff, its own optimizers, never a formula typed again;
+- every mapping that makes a stock part equal is asked for by its convention's id, so it can be reported and left out.
+
+A new framework is one new module with a subclass of `Twin`, and one line in `reference.FRAMEWORKS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from reference.conventions import CONVENTIONS
+from scratch.network import Architecture, Pass
+from scratch.optimizers import Optimizer
+from scratch.weights import Arrays, Weights
+
+Array = np.ndarray
+
+
+class Unsupported(Exception):
+    """The framework's stock part cannot express this; `convention` is the registered reason."""
+
+    def __init__(self, convention: str) -> None:
+        super().__init__(f"{convention}: {CONVENTIONS[convention].mapping}")
+        self.convention = convention
+
+
+class Twin(ABC):
+    """A framework's network with the same architecture, weights and optimizer as a scratch network.
+
+    Parameters
+    ----------
+    arch : Architecture
+        The scratch network's description.
+    optimizer : Optimizer, optional
+        The scratch optimizer's description; without one, `update` is not available.
+    dtype : {"float64", "float32"}
+        Precision of everything.
+    ignored : frozenset of str
+        Ids of value conventions that are *not* to be mapped: their stock behaviour is shown instead.
+    compiled : bool
+        Whether to compile the training step where the framework can (`tf.function`): worth it for many steps.
+
+    Attributes
+    ----------
+    applied : set of str
+        Ids of the conventions met so far, mapped or ignored.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        optimizer: Optimizer | None = None,
+        dtype: str = "float64",
+        ignored: frozenset[str] = frozenset(),
+        compiled: bool = False,
+    ) -> None:
+        self.architecture, self.optimizer, self.dtype = arch, optimizer, dtype
+        self.ignored, self.compiled = ignored, compiled
+        self.applied: set[str] = set()
+
+    def maps(self, convention: str) -> bool:
+        """Note that the convention was met; True if its mapping is to be applied."""
+        assert convention in CONVENTIONS, convention
+        self.applied.add(convention)
+        return convention not in self.ignored
+
+    @abstractmethod
+    def load(self, weights: Weights) -> None:
+        """Set all parameters and buffers, bit for bit, and forget the optimizer's memory and step count."""
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """All parameters and buffers, as copies in canonical layout."""
+
+    @abstractmethod
+    def evaluate(self, x: Array) -> dict[str, Array]:
+        """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
+
+    @abstractmethod
+    def differentiate(
+        self,
+        x: Array,
+        target: Array | None = None,
+        upstream: Array | None = None,
+        training: bool = True,
+        masks: dict[str, Array] | None = None,
+    ) -> Pass:
+        """Forward, loss and autodiff for one batch, as `scratch.Network.differentiate`; buffers move in training mode."""
+
+    @abstractmethod
+    def update(self, grads: Arrays | None = None) -> None:
+        """One step of the framework's optimizer, on these gradients or on those of the last `differentiate`."""
+
+    @abstractmethod
+    def optimizer_state(self) -> dict[str, dict[str, dict[str, Array]]]:
+        """The optimizer's memory by layer, parameter and scratch's name for it: `["dense1"]["W"]["v"]`."""
