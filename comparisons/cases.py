@@ -1,0 +1,235 @@
+"""What is compared: every case is plain data, so it can be listed, selected, pickled, hashed and replayed in any order."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from dataclasses import dataclass, replace
+
+from comparisons.errors import UnknownName
+from comparisons.networks import NETWORKS
+from scratch import (
+    Adam,
+    Architecture,
+    BatchNorm,
+    BinaryCrossEntropy,
+    BinaryCrossEntropyFromLogits,
+    Dense,
+    Dropout,
+    GradientDescent,
+    LeakyReLU,
+    Loss,
+    MeanSquaredError,
+    Momentum,
+    Optimizer,
+    ReLU,
+    RMSprop,
+    Sigmoid,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Tanh,
+    architecture,
+)
+
+REGIMES = {
+    "normal": "standard normal inputs",
+    "large": "inputs of scale 1e3",
+    "tiny": "inputs of scale 1e-3",
+    "zeros": "a third of the inputs exactly 0, and one example all zeros",
+    "saturated": "standard normal inputs mixed with +-30 ... +-60",
+    "offset": "mean 100, standard deviation 1",
+    "probabilities": "uniform in (0.02, 0.98)",
+    "soft": "standard normal inputs, soft targets that sum to 1",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to compare.
+
+    Attributes
+    ----------
+    id : str
+        `suite/what/variant`; unique.
+    architecture : Architecture
+        The network, often of a single layer, or of none but a loss.
+    batches : tuple of int
+        Size of each batch in turn; one pass each, and one optimizer step each if there is an optimizer.
+    n_in : int
+        Number of input features.
+    regime : str
+        A key of `REGIMES`: how the inputs are drawn.
+    training : bool
+        Training or evaluation mode of the passes.
+    optimizer : Optimizer, optional
+    recorded_gradients : bool
+        Feed the optimizer a recorded gradient sequence instead of differentiating.
+    recorded_steps : tuple of int
+        Steps after which parameters, optimizer state and buffers are kept.
+    data : str
+        Name of a real data set (`digits`); empty for drawn inputs.
+    seed : int
+        With the id, determines everything that is drawn.
+    """
+
+    id: str
+    architecture: Architecture
+    batches: tuple[int, ...]
+    n_in: int
+    regime: str = "normal"
+    training: bool = True
+    optimizer: Optimizer | None = None
+    recorded_gradients: bool = False
+    recorded_steps: tuple[int, ...] = ()
+    data: str = ""
+    seed: int = 0
+
+    @property
+    def suite(self) -> str:
+        """The first part of the id: layer, loss, optimizer, network or training."""
+        return self.id.partition("/")[0]
+
+
+def _layer_cases() -> list[Case]:
+    cases = []
+
+    def add(name: str, *layers, n_in: int, **options) -> None:
+        cases.append(Case(f"layer/{name}", architecture(*layers), n_in=n_in, **options))
+
+    for batch in (1, 5):
+        add(f"dense/batch{batch}", Dense(4, 3), n_in=4, batches=(batch,))
+    add("dense/no-bias", Dense(3, 6, bias=False), n_in=3, batches=(4,))
+    add("dense/one-output", Dense(6, 1), n_in=6, batches=(4,), regime="zeros")
+    activations = {
+        "sigmoid": Sigmoid(),
+        "tanh": Tanh(),
+        "relu": ReLU(),
+        "leaky-relu": LeakyReLU(0.25),
+        "leaky-relu-0.01": LeakyReLU(0.01),
+        "softmax": Softmax(),
+    }
+    for name, layer in activations.items():
+        for regime in ("normal", "zeros", "saturated", "tiny"):
+            add(f"{name}/{regime}", layer, n_in=5, batches=(4,), regime=regime)
+        add(f"{name}/batch1", layer, n_in=5, batches=(1,))
+    for regime in ("normal", "large", "tiny", "offset", "zeros"):
+        add(f"batchnorm/{regime}", BatchNorm(4, momentum=0.8, epsilon=1e-3), n_in=4, batches=(7, 5, 2), regime=regime)
+    add("batchnorm/small-epsilon", BatchNorm(4, epsilon=1e-8), n_in=4, batches=(6, 3))
+    add("batchnorm/batch1", BatchNorm(4), n_in=4, batches=(1, 1))
+    add("batchnorm/evaluation", BatchNorm(4), n_in=4, batches=(5,), training=False)
+    add("batchnorm/evaluation-batch1", BatchNorm(4), n_in=4, batches=(1,), training=False)
+    for keep in (0.5, 0.8):
+        add(f"dropout/keep{keep}", Dropout(keep), n_in=9, batches=(6,))
+    add("dropout/evaluation", Dropout(0.5), n_in=9, batches=(6,), training=False)
+    return cases
+
+
+def _loss_cases() -> list[Case]:
+    losses: dict[str, tuple[Loss, int, tuple[str, ...]]] = {
+        "binary-cross-entropy": (BinaryCrossEntropy(), 1, ("probabilities",)),
+        "binary-cross-entropy-units": (BinaryCrossEntropy(), 3, ("probabilities",)),
+        "binary-cross-entropy-logits": (BinaryCrossEntropyFromLogits(), 3, ("normal", "zeros", "saturated", "soft")),
+        "softmax-cross-entropy": (SoftmaxCrossEntropy(), 4, ("normal", "zeros", "saturated", "soft")),
+        "mean-squared-error": (MeanSquaredError(), 3, ("normal", "large", "zeros")),
+    }
+    return [
+        Case(f"loss/{name}/{regime}-batch{batch}", architecture(loss=loss), batches=(batch,), n_in=k, regime=regime)
+        for name, (loss, k, regimes) in losses.items()
+        for regime in regimes
+        for batch in (1, 6)
+    ]
+
+
+def _optimizer_cases() -> list[Case]:
+    optimizers: dict[str, Optimizer] = {
+        "gradient-descent": GradientDescent(0.05),
+        "momentum": Momentum(0.05, beta=0.9),
+        "rmsprop": RMSprop(0.05, beta=0.9, epsilon=1e-8),
+        "rmsprop/large-epsilon": RMSprop(0.05, beta=0.9, epsilon=1e-3),
+        "adam": Adam(0.05),
+        "adam/other-betas": Adam(0.02, beta1=0.8, beta2=0.99, epsilon=1e-6),
+    }
+    return [
+        Case(
+            f"optimizer/{name}",
+            architecture(Dense(6, 4)),
+            batches=(1,) * 50,
+            n_in=6,
+            optimizer=optimizer,
+            recorded_gradients=True,
+            recorded_steps=(1, 2, 3, 10, 11, 50),
+        )
+        for name, optimizer in optimizers.items()
+    ]
+
+
+def _network_cases() -> list[Case]:
+    optimizers: dict[str, Optimizer] = {
+        "logistic": GradientDescent(0.1),
+        "shallow-tanh": Momentum(0.1),
+        "deep-relu": Adam(0.01),
+        "leaky-regression": RMSprop(0.01),
+        "batchnorm-dropout": Adam(0.01),
+        "digits": Adam(0.003),
+    }
+    cases = []
+    for name, optimizer in optimizers.items():
+        arch = NETWORKS[name]
+        n_in = arch.layers[0][1].n_in  # type: ignore[attr-defined]
+        # The last batch is short, as the last one of an epoch is.
+        several = Case(
+            f"network/{name}/batch8", arch, (8, 8, 8, 3), n_in, optimizer=optimizer, recorded_steps=(1, 2, 3, 4)
+        )
+        cases.append(several)
+        if name != "batchnorm-dropout" and name != "digits":
+            cases.append(replace(several, id=f"network/{name}/batch1", batches=(1, 1, 1), recorded_steps=(1, 2, 3)))
+        cases.append(replace(several, id=f"network/{name}/zeros", regime="zeros"))
+    return cases
+
+
+def _training_cases() -> list[Case]:
+    epochs, per_epoch = 8, 23  # 1,437 examples in batches of 64, the last of 29
+    sizes = ((64,) * (per_epoch - 1) + (29,)) * epochs
+    ends = tuple(per_epoch * (e + 1) for e in range(epochs))
+    return [
+        Case(
+            "training/digits",
+            NETWORKS["digits"],
+            sizes,
+            64,
+            optimizer=Adam(0.003),
+            recorded_steps=(1, 2, 3, *ends),
+            data="digits",
+        )
+    ]
+
+
+def all_cases(seed: int = 0) -> list[Case]:
+    """Every case of the default run, in the order in which they run."""
+    cases = [*_layer_cases(), *_loss_cases(), *_optimizer_cases(), *_network_cases(), *_training_cases()]
+    return [replace(case, seed=seed) for case in cases]
+
+
+def select(cases: list[Case], selection: tuple[str, ...]) -> list[Case]:
+    """The cases that a selection names: whole ids, their leading parts (`layer/dense`) or patterns (`*/batch1`).
+
+    Raises
+    ------
+    UnknownName
+        If a part of the selection names no case; the message offers the closest ids.
+    """
+    if not selection:
+        return cases
+    chosen: set[str] = set()
+    for pattern in selection:
+        stem = pattern.rstrip("/")
+        found = {
+            c.id for c in cases if c.id == stem or c.id.startswith(stem + "/") or fnmatch.fnmatchcase(c.id, pattern)
+        }
+        if not found:
+            known = {c.id for c in cases} | {c.id.rpartition("/")[0] for c in cases} | {c.suite for c in cases}
+            near = difflib.get_close_matches(stem, sorted(known), n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`backproof list` shows all cases"
+            raise UnknownName(f"no case is named {pattern!r}; {hint}")
+        chosen |= found
+    return [c for c in cases if c.id in chosen]

@@ -1,0 +1,161 @@
+"""Judging one tensor: attributes first, then values, then the verdict. Pure functions from two arrays to one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comparisons.tolerance import UNDECIDABLE, K, largest
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two arrays of one shape differ, elements at a kink left out.
+
+    Attributes
+    ----------
+    max_abs, max_rel, max_ulp, rms_rel : float
+        As in the table's schema.
+    mismatched : int
+        Elements beyond the tolerance.
+    worst : tuple of int
+        Index of the largest difference.
+    """
+
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    rms_rel: float
+    mismatched: int
+    worst: tuple[int, ...]
+
+
+def measure(s: Array, r: Array, tolerance: float, left_out: Array | None = None) -> Difference:
+    """Compare values elementwise in float64. NaN equals NaN, and an infinity itself; else either counts as infinitely far."""
+    s, r = np.asarray(s, dtype=np.float64), np.asarray(r, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        difference = np.abs(s - r)
+    special = ~(np.isfinite(s) & np.isfinite(r))
+    if special.any():
+        same = (s == r) | (np.isnan(s) & np.isnan(r))
+        difference = np.where(special, np.where(same, 0.0, np.inf), difference)
+    if left_out is not None:
+        difference = np.where(left_out, 0.0, difference)
+    if not difference.size:
+        return Difference(0.0, 0.0, 0.0, 0.0, 0, ())
+    magnitude = np.abs(r)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        relative = difference / magnitude
+        ulps = difference / np.spacing(np.where(np.isfinite(magnitude), magnitude, 1.0))
+    rms_r = _rms(r[~special])
+    worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    return Difference(
+        max_abs=float(difference.max()),
+        max_rel=float(np.max(relative, initial=0.0, where=magnitude > 0)),
+        max_ulp=float(ulps.max()),
+        rms_rel=float(_rms(difference) / rms_r) if rms_r else 0.0,
+        mismatched=int((difference > tolerance).sum()),
+        worst=tuple(int(i) for i in worst),
+    )
+
+
+def _rms(a: Array) -> float:
+    top = largest(a)
+    # Scaled first, so that the squares neither overflow nor vanish.
+    return top * float(np.sqrt(np.mean((a / top) ** 2))) if top else 0.0
+
+
+@dataclass(frozen=True)
+class Kink:
+    """The tensor whose sign decides about another one's elements, in both implementations, and how noisy it is."""
+
+    subject: Array
+    reference: Array
+    noise: float
+
+    def elements(self) -> Array:
+        """Elements where the two may rightly have taken different sides: within K noise of 0, and not equal."""
+        return (np.abs(self.reference) <= K * self.noise) & (self.subject != self.reference)
+
+
+def judge(
+    subject: Array, reference: Array, dtype: str, noise: float, floor: float = 0.0, kink: Kink | None = None
+) -> dict[str, Any]:
+    """The part of a table row that follows from the arrays alone.
+
+    Parameters
+    ----------
+    subject : ndarray of `dtype`
+    reference : ndarray of float64
+    dtype : {"float64", "float32"}
+        Tier in which it is judged.
+    noise : float
+        Absolute rounding noise of the tensor in that tier (`comparisons.tolerance.noise`).
+    floor : float
+        Smallest relative tolerance, for a framework's registered float32 constant.
+    kink : Kink, optional
+        Elements to leave out.
+
+    Returns
+    -------
+    dict
+        Columns of the discrepancy table, with `verdict` and, unless it is a plain match, `diagnosis`.
+    """
+    r = reference
+    row: dict[str, Any] = {"dtype": dtype, "shape": str(r.shape), "size": int(r.size)}
+    problem = _attributes(subject, r, dtype)
+    if problem:
+        return row | {"verdict": "mismatch", "diagnosis": problem, "kinks": 0}
+    scale = largest(r) or 1.0
+    measured = noise / scale
+    tolerance = max(K * measured, floor)
+    left_out = kink.elements() if kink is not None else None
+    d = measure(subject, r, tolerance * scale, left_out)
+    verdict, reason = _verdict(d, r, measured, tolerance, scale)
+    row |= {
+        "scale": scale,
+        "max_abs": d.max_abs,
+        "max_rel": d.max_rel,
+        "max_ulp": d.max_ulp,
+        "rms_rel": d.rms_rel,
+        "mismatched": d.mismatched,
+        "worst_index": str(d.worst),
+        "subject_value": float(subject[d.worst]) if subject.size else np.nan,
+        "reference_value": float(r[d.worst]) if r.size else np.nan,
+        "noise": measured,
+        "tolerance": tolerance,
+        "needed": d.max_abs / scale,
+        "kinks": int(left_out.sum()) if left_out is not None else 0,
+        "verdict": verdict,
+        "diagnosis": reason,
+    }
+    return row
+
+
+def _attributes(s: Array, r: Array, dtype: str) -> str:
+    """What is wrong before any value is looked at; nothing is broadcast, squeezed or cast to make it fit."""
+    if s.shape != r.shape:
+        return f"shape {s.shape}, the reference has {r.shape}"
+    if s.dtype != dtype:
+        return f"dtype {s.dtype} in a {dtype} run: silent promotion or demotion"
+    return ""
+
+
+def _verdict(d: Difference, r: Array, measured: float, tolerance: float, scale: float) -> tuple[str, str]:
+    if not d.max_abs <= tolerance * scale:
+        return "mismatch", ""
+    if not r.size:
+        return "vacuous", "empty tensor"
+    if np.isnan(r).all():
+        return "vacuous", "the reference is NaN throughout"
+    if not np.any(r):
+        return "vacuous", "the reference is zero throughout"
+    if r.size > 1 and np.all(r == r.flat[0]):
+        return "vacuous", "the reference is constant"
+    if K * measured > UNDECIDABLE:
+        return "vacuous", "ill-conditioned: rounding alone may change it by more than 1e-3 of its largest element"
+    return "match", ""

@@ -1,0 +1,54 @@
+"""The networks that cases compare, by name: descriptions only, no arrays."""
+
+from __future__ import annotations
+
+from scratch import (
+    L2,
+    Architecture,
+    BatchNorm,
+    BinaryCrossEntropyFromLogits,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    MeanSquaredError,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    architecture,
+)
+
+NETWORKS: dict[str, Architecture] = {
+    "logistic": architecture(Dense(7, 1), loss=BinaryCrossEntropyFromLogits()),
+    "shallow-tanh": architecture(Dense(5, 4), Tanh(), Dense(4, 1), loss=BinaryCrossEntropyFromLogits()),
+    "deep-relu": architecture(
+        Dense(9, 8),
+        ReLU(),
+        Dense(8, 6),
+        ReLU(),
+        Dense(6, 4),
+        ReLU(),
+        Dense(4, 3),
+        loss=SoftmaxCrossEntropy(),
+        regulariser=L2(0.7),
+    ),
+    "leaky-regression": architecture(
+        Dense(6, 8), LeakyReLU(0.25), Dense(8, 5), Sigmoid(), Dense(5, 2), loss=MeanSquaredError()
+    ),
+    "batchnorm-dropout": architecture(
+        Dense(6, 8, bias=False),
+        BatchNorm(8),
+        Tanh(),
+        Dropout(0.8),
+        Dense(8, 7),
+        BatchNorm(7, momentum=0.75, epsilon=1e-3),
+        ReLU(),
+        Dropout(0.6),
+        Dense(7, 4),
+        loss=SoftmaxCrossEntropy(),
+        regulariser=L2(0.3),
+    ),
+    "digits": architecture(
+        Dense(64, 48, bias=False), BatchNorm(48), ReLU(), Dropout(0.8), Dense(48, 10), loss=SoftmaxCrossEntropy()
+    ),
+}

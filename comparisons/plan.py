@@ -1,0 +1,240 @@
+"""From a case to everything that goes into it: weights, batches, masks, gradient sequences, drawn once and recorded.
+
+Every implementation gets the same arrays. Drawing is a pure function of the case, in float64; the float32 run gets the
+same numbers rounded, the perturbed runs the same numbers moved by one unit in the last place.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from comparisons.cases import Case
+from comparisons.errors import MissingData
+from scratch import Dropout, MeanSquaredError, SoftmaxCrossEntropy, dropout_mask, initial_weights, minibatches
+from scratch.weights import Arrays, Weights
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """What one pass is given: inputs, and targets or an upstream gradient, and the dropout masks."""
+
+    x: Array
+    target: Array | None = None
+    upstream: Array | None = None
+    masks: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All arrays of a case.
+
+    Attributes
+    ----------
+    weights : Weights
+        Where every implementation starts.
+    batches : list of PlannedBatch
+        Empty where recorded gradients are fed instead.
+    gradients : list of Arrays
+        The recorded gradient sequence of an optimizer case.
+    held_out : PlannedBatch, optional
+        What is evaluated at the end (and, in training, after every recorded step).
+    """
+
+    weights: Weights
+    batches: list[PlannedBatch]
+    gradients: list[Arrays]
+    held_out: PlannedBatch | None = None
+
+    def mapped(self, change: Callable[[Array], Array]) -> Plan:
+        """The plan with `change` applied to every floating-point array but the targets' values, which it only casts."""
+
+        def arrays(nested: Arrays) -> Arrays:
+            return {layer: {n: change(a) for n, a in named.items()} for layer, named in nested.items()}
+
+        def batch(b: PlannedBatch) -> PlannedBatch:
+            upstream = None if b.upstream is None else change(b.upstream)
+            return replace(b, x=change(b.x), upstream=upstream)
+
+        return Plan(
+            Weights(arrays(self.weights.params), arrays(self.weights.buffers)),
+            [batch(b) for b in self.batches],
+            [arrays(g) for g in self.gradients],
+            None if self.held_out is None else batch(self.held_out),
+        )
+
+    def astype(self, dtype: str) -> Plan:
+        """The plan in another precision, targets included."""
+        plan = self.mapped(lambda a: a.astype(dtype))
+
+        def cast(b: PlannedBatch) -> PlannedBatch:
+            return replace(b, target=None if b.target is None else b.target.astype(dtype))
+
+        return replace(
+            plan,
+            batches=[cast(b) for b in plan.batches],
+            held_out=None if plan.held_out is None else cast(plan.held_out),
+        )
+
+    def perturbed(self, draw: int) -> Plan:
+        """The plan with every input and weight moved by one ulp up or down, or not at all: exact zeros stay zeros."""
+        rng = np.random.default_rng([20140412, draw])
+        return self.mapped(lambda a: a * (1 + rng.integers(-1, 2, a.shape) * np.finfo(a.dtype).eps))
+
+
+def plan(case: Case) -> Plan:
+    """Draw everything that a case needs.
+
+    Raises
+    ------
+    MissingData
+        If the case's data set is not installed.
+    """
+    rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+    if case.data:
+        return _real_plan(case, rng)
+    weights = random_weights(case, rng)
+    if case.recorded_gradients:
+        return Plan(weights, [], _gradient_sequence(weights, len(case.batches), rng))
+    batches = [_batch(case, size, rng) for size in case.batches]
+    held_out = _batch(case, 5, rng) if case.architecture.layers and case.training else None
+    return Plan(weights, batches, [], held_out)
+
+
+def random_weights(case: Case, rng: np.random.Generator) -> Weights:
+    """Weights that hide nothing: biases, gamma, beta and running averages are random too, never their first 1 and 0."""
+    weights = initial_weights(case.architecture, rng, "he")
+    for named in weights.params.values():
+        for name, a in named.items():
+            if name in ("b", "beta"):
+                named[name] = 0.5 * rng.standard_normal(a.shape)
+            elif name == "gamma":
+                named[name] = rng.uniform(0.5, 1.5, a.shape)
+    for named in weights.buffers.values():
+        for name, a in named.items():
+            named[name] = rng.uniform(0.5, 2, a.shape) if name == "running_var" else rng.standard_normal(a.shape)
+    return weights
+
+
+def _batch(case: Case, size: int, rng: np.random.Generator) -> PlannedBatch:
+    x = _inputs(case.regime, (size, case.n_in), rng)
+    n_out = _n_out(case)
+    masks = _masks(case, size, rng)
+    loss = case.architecture.loss
+    if loss is None:
+        # Never ones: a sum has zero gradient through batch norm and softmax, and would test nothing.
+        return PlannedBatch(x, upstream=rng.standard_normal((size, n_out)), masks=masks)
+    return PlannedBatch(x, target=_targets(case, (size, n_out), rng), masks=masks)
+
+
+def _inputs(regime: str, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    x = rng.standard_normal(shape)
+    match regime:
+        case "large":
+            return 1e3 * x
+        case "tiny":
+            return 1e-3 * x
+        case "offset":
+            return 100 + x
+        case "probabilities":
+            return rng.uniform(0.02, 0.98, shape)
+        case "zeros":
+            x[rng.random(shape) < 1 / 3] = 0
+            if len(x) > 1:
+                x[-1] = 0
+            return x
+        case "saturated":
+            far = rng.choice([-1, 1], shape) * rng.uniform(30, 60, shape)
+            return np.where(rng.random(shape) < 0.4, far, x)
+    return x
+
+
+def _widths(case: Case) -> list[int]:
+    """Number of features at the input of every layer, and at the output of the last."""
+    widths = [case.n_in]
+    for _, layer in case.architecture.layers:
+        widths.append(getattr(layer, "n_out", widths[-1]))
+    return widths
+
+
+def _n_out(case: Case) -> int:
+    return _widths(case)[-1]
+
+
+def _targets(case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    loss, (m, k) = case.architecture.loss, shape
+    if isinstance(loss, MeanSquaredError):
+        return rng.standard_normal(shape)
+    if isinstance(loss, SoftmaxCrossEntropy):
+        if case.regime == "soft":
+            soft = rng.uniform(0.1, 1, shape)
+            return soft / soft.sum(axis=1, keepdims=True)
+        return np.eye(k)[rng.integers(0, k, m)]
+    return rng.uniform(0.05, 0.95, shape) if case.regime == "soft" else rng.integers(0, 2, shape).astype(float)
+
+
+def _masks(case: Case, size: int, rng: np.random.Generator) -> dict[str, Array]:
+    return {
+        name: dropout_mask(rng, (size, width), layer.keep_prob)
+        for (name, layer), width in zip(case.architecture.layers, _widths(case), strict=False)
+        if isinstance(layer, Dropout) and case.training
+    }
+
+
+def _gradient_sequence(weights: Weights, steps: int, rng: np.random.Generator) -> list[Arrays]:
+    """Gradients that expose where epsilon stands, the first step and the bias correction.
+
+    In every parameter: element 0 is always 0, element 1 of scale 1e-4, element 2 of scale 1e-8, element 3 dies after step 10.
+    """
+    sequence: list[Arrays] = []
+    for t in range(steps):
+        grads: Arrays = {}
+        for layer, named in weights.params.items():
+            grads[layer] = {}
+            for name, w in named.items():
+                g = rng.standard_normal(w.shape)
+                g.flat[:3] *= (0, 1e-4, 1e-8)
+                if t >= 10:
+                    g.flat[3] = 0
+                grads[layer][name] = g
+        sequence.append(grads)
+    return sequence
+
+
+def digits() -> tuple[Array, Array, Array, Array]:
+    """scikit-learn's handwritten digits, scaled to [0, 1], one-hot, split 1,437 : 360 in a fixed order.
+
+    Returns
+    -------
+    x_train, y_train, x_test, y_test : ndarray of float64
+        Shapes (1437, 64), (1437, 10), (360, 64), (360, 10).
+
+    Raises
+    ------
+    MissingData
+        If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise MissingData("digits: scikit-learn is not installed; pip install 'backproof[data]'") from error
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(pixels))
+    x, y = pixels[order] / 16, np.eye(10)[labels[order]]
+    return x[:1437], y[:1437], x[1437:], y[1437:]
+
+
+def _real_plan(case: Case, rng: np.random.Generator) -> Plan:
+    x, y, x_test, y_test = digits()
+    weights = initial_weights(case.architecture, rng, "he")
+    size = max(case.batches)
+    batches: list[PlannedBatch] = []
+    while len(batches) < len(case.batches):
+        epoch = minibatches(rng, len(x), size)
+        batches += [PlannedBatch(x[i], y[i], masks=_masks(case, len(i), rng)) for i in epoch]
+    return Plan(weights, batches[: len(case.batches)], [], PlannedBatch(x_test, y_test))
