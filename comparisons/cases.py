@@ -142,11 +142,11 @@ def _loss_cases() -> list[Case]:
 
 def _optimizer_cases() -> list[Case]:
     optimizers: dict[str, Optimizer] = {
-        "gradient-descent": GradientDescent(0.05),
-        "momentum": Momentum(0.05, beta=0.9),
-        "rmsprop": RMSprop(0.05, beta=0.9, epsilon=1e-8),
+        "gradient-descent/default": GradientDescent(0.05),
+        "momentum/default": Momentum(0.05, beta=0.9),
+        "rmsprop/default": RMSprop(0.05, beta=0.9, epsilon=1e-8),
         "rmsprop/large-epsilon": RMSprop(0.05, beta=0.9, epsilon=1e-3),
-        "adam": Adam(0.05),
+        "adam/default": Adam(0.05),
         "adam/other-betas": Adam(0.02, beta1=0.8, beta2=0.99, epsilon=1e-6),
     }
     return [
@@ -170,6 +170,7 @@ def _network_cases() -> list[Case]:
         "deep-relu": Adam(0.01),
         "leaky-regression": RMSprop(0.01),
         "batchnorm-dropout": Adam(0.01),
+        "bias-before-batchnorm": GradientDescent(0.1),
         "digits": Adam(0.003),
     }
     cases = []
@@ -181,7 +182,7 @@ def _network_cases() -> list[Case]:
             f"network/{name}/batch8", arch, (8, 8, 8, 3), n_in, optimizer=optimizer, recorded_steps=(1, 2, 3, 4)
         )
         cases.append(several)
-        if name != "batchnorm-dropout" and name != "digits":
+        if not any(isinstance(layer, BatchNorm) for _, layer in arch.layers):  # torch refuses a batch of one
             cases.append(replace(several, id=f"network/{name}/batch1", batches=(1, 1, 1), recorded_steps=(1, 2, 3)))
         cases.append(replace(several, id=f"network/{name}/zeros", regime="zeros"))
     return cases
@@ -193,7 +194,7 @@ def _training_cases() -> list[Case]:
     ends = tuple(per_epoch * (e + 1) for e in range(epochs))
     return [
         Case(
-            "training/digits",
+            "training/digits/adam",
             NETWORKS["digits"],
             sizes,
             64,

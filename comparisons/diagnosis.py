@@ -68,18 +68,25 @@ class Mismatch:
 
     def upstream(self) -> Array | None:
         """The reference's gradient with respect to this layer's output, in the first pass."""
-        names = [n for n, _ in self.case.architecture.layers]
-        after = names.index(self.layer) + 1
-        if after < len(names):
-            return self.given.get(f"grad/{names[after]}.input")
+        names, place_in_chain = self._chain()
+        if place_in_chain is None:
+            return None
+        if place_in_chain + 1 < len(names):
+            return self.given.get(f"grad/{names[place_in_chain + 1]}.input")
         batch = self.plan.batches[0]
         return batch.upstream if batch.upstream is not None else self.given.get("grad/loss.input")
 
     def input(self) -> Array | None:
         """The reference's input to this layer, in the first pass."""
+        names, place_in_chain = self._chain()
+        if place_in_chain is None:
+            return None
+        return self.given.get(f"forward/{names[place_in_chain - 1]}") if place_in_chain else self.plan.batches[0].x
+
+    def _chain(self) -> tuple[list[str], int | None]:
+        """The layers' names, and where this one stands; None where no layer was run."""
         names = [n for n, _ in self.case.architecture.layers]
-        before = names.index(self.layer)
-        return self.given.get(f"forward/{names[before - 1]}") if before else self.plan.batches[0].x
+        return names, names.index(self.layer) if self.layer in names and self.plan.batches else None
 
 
 Hypothesis = Callable[[Mismatch], Iterator[Explained]]

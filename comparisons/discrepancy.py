@@ -115,7 +115,7 @@ def judge(
     tolerance = max(K * measured, floor)
     left_out = kink.elements() if kink is not None else None
     d = measure(subject, r, tolerance * scale, left_out)
-    verdict, reason = _verdict(d, r, measured, tolerance, scale)
+    verdict, reason = _verdict(d, r, dtype, measured, tolerance, scale)
     row |= {
         "scale": scale,
         "max_abs": d.max_abs,
@@ -145,7 +145,7 @@ def _attributes(s: Array, r: Array, dtype: str) -> str:
     return ""
 
 
-def _verdict(d: Difference, r: Array, measured: float, tolerance: float, scale: float) -> tuple[str, str]:
+def _verdict(d: Difference, r: Array, dtype: str, measured: float, tolerance: float, scale: float) -> tuple[str, str]:
     if not d.max_abs <= tolerance * scale:
         return "mismatch", ""
     if not r.size:
@@ -157,5 +157,8 @@ def _verdict(d: Difference, r: Array, measured: float, tolerance: float, scale: 
     if r.size > 1 and np.all(r == r.flat[0]):
         return "vacuous", "the reference is constant"
     if K * measured > UNDECIDABLE:
-        return "vacuous", "ill-conditioned: rounding alone may change it by more than 1e-3 of its largest element"
+        return (
+            "vacuous",
+            f"ill-conditioned in {dtype}: rounding alone may change it by more than 1e-3 of its largest element",
+        )
     return "match", ""

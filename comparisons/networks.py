@@ -40,13 +40,17 @@ NETWORKS: dict[str, Architecture] = {
         BatchNorm(8),
         Tanh(),
         Dropout(0.8),
-        Dense(8, 7),
+        Dense(8, 7, bias=False),
         BatchNorm(7, momentum=0.75, epsilon=1e-3),
         ReLU(),
         Dropout(0.6),
         Dense(7, 4),
         loss=SoftmaxCrossEntropy(),
         regulariser=L2(0.3),
+    ),
+    # The bias has no effect: batch norm's mean removes it. Its gradient is 0, up to rounding.
+    "bias-before-batchnorm": architecture(
+        Dense(5, 4), BatchNorm(4), Sigmoid(), Dense(4, 3), loss=SoftmaxCrossEntropy()
     ),
     "digits": architecture(
         Dense(64, 48, bias=False), BatchNorm(48), ReLU(), Dropout(0.8), Dense(48, 10), loss=SoftmaxCrossEntropy()

@@ -16,7 +16,8 @@ import numpy as np
 
 from comparisons.cases import Case
 from comparisons.plan import Plan, PlannedBatch
-from scratch.network import Pass
+from scratch import SoftmaxCrossEntropy
+from scratch.network import Architecture, Pass
 from scratch.weights import Arrays, Weights, flatten
 
 Array = np.ndarray
@@ -24,6 +25,8 @@ Array = np.ndarray
 
 class Model(Protocol):
     """What every implementation offers; see `reference.Twin`."""
+
+    architecture: Architecture
 
     def load(self, weights: Weights) -> None: ...
     def weights(self) -> Weights: ...
@@ -134,7 +137,8 @@ def _record_evaluation(model: Model, held_out: PlannedBatch | None, step: int, t
     assert held_out is not None
     outputs = model.evaluate(held_out.x)
     trace.tensors |= {f"step{step}/evaluation/{layer}": a for layer, a in outputs.items()}
-    if held_out.target is not None and held_out.target.shape[1] > 1 and "predictions" in outputs:
+    if isinstance(model.architecture.loss, SoftmaxCrossEntropy):
+        assert held_out.target is not None
         _record_decisions(outputs["predictions"], held_out.target, f"step{step}/evaluation/", trace)
 
 

@@ -1,0 +1,222 @@
+"""The `backproof` command. Modules that take long to import are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from comparisons.errors import BackproofError, UnknownName
+from comparisons.weights_commands import weights
+
+if TYPE_CHECKING:
+    from comparisons.run import Progress
+
+RUNS = Path("backproof-runs")
+
+
+class Failure(click.ClickException):
+    """An expected failure: one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line to the error stream."""
+        click.echo(f"backproof: error: {self.message}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """The commands; expected errors become one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        from reference import MissingFramework
+        from reports import ReportError
+
+        try:
+            return super().invoke(ctx)
+        except (BackproofError, MissingFramework, ReportError) as error:
+            raise Failure(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="backproof", message="%(prog)s %(version)s")
+def main() -> None:
+    """Proof for hand-derived backprop.
+
+    From-scratch NumPy networks and their PyTorch and TensorFlow/Keras twins get identical weights, inputs and dropout
+    masks; every activation, gradient, optimizer step and running average is compared.
+
+    \b
+    backproof list                    what there is to compare
+    backproof run                     compare everything, write a report
+    backproof run layer/batchnorm     compare some of it
+    backproof report                  show the latest report again
+    backproof weights --help          the weights file that all implementations share
+    """
+
+
+main.add_command(weights)
+
+
+@main.command("list")
+@click.argument("selection", nargs=-1)
+def list_cases(selection: tuple[str, ...]) -> None:
+    """List the cases, or those that SELECTION names.
+
+    SELECTION: whole ids, their leading parts (`layer/dense`) or patterns (`'*/batch1'`).
+    """
+    from comparisons.cases import all_cases, select
+    from reference import FRAMEWORKS, missing
+
+    chosen = select(all_cases(), selection)
+    for case in chosen:
+        click.echo(case.id)
+    click.echo(f"\n{len(chosen)} cases", err=True)
+    for framework in FRAMEWORKS:
+        reason = missing(framework)
+        click.echo(f"reference {reason}" if reason else f"reference {framework}: installed", err=True)
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+@main.command()
+@click.argument("selection", nargs=-1)
+@click.option("--frameworks", default="torch,tensorflow", show_default=True, callback=_names, metavar="NAMES",
+              help="References to compare with, separated by commas. One that is not installed is skipped, with a note.")  # fmt: skip
+@click.option("--require", default="", callback=_names, metavar="NAMES",
+              help="References whose absence is an error (exit code 2), separated by commas.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["both", "float64", "float32"]), default="both", show_default=True,
+              help="Precisions in which verdicts are reached. float64 decides whether a derivation is right.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed of everything that is drawn; same seed, same numbers.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
+              help=f"Folder for the report.  [default: {RUNS}/<date and time>]")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the report that FOLDER already holds.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    selection: tuple[str, ...],
+    frameworks: tuple[str, ...],
+    require: tuple[str, ...],
+    dtype: str,
+    seed: int,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """Compare the cases and write a report: terminal, CSV, Parquet, Markdown, HTML.
+
+    SELECTION: case ids, their leading parts (`layer/dense`) or patterns (`'*/batch1'`); all cases without one.
+
+    \b
+    Exit code: 0  everything compared agrees
+               1  there are discrepancies
+               2  could not compare
+    """
+    from comparisons.run import Request, compare
+
+    dtypes = ("float64", "float32") if dtype == "both" else (dtype,)
+    request = Request(selection, frameworks, require, dtypes, seed)
+    count = len(request.cases())  # an unknown name is told before a folder is made
+    folder = _report_folder(out, overwrite)
+    with _progress(count) as progress:
+        tables = compare(request, progress)
+    tables.info["command"] = " ".join(["backproof", "run", *_arguments(ctx)])
+    _write_and_show(folder, tables)
+    from reports import exit_code
+
+    ctx.exit(exit_code(tables))
+
+
+def _arguments(ctx: click.Context) -> Iterator[str]:
+    """The command's arguments that were given, but for the folder: what has to be typed to see the same again."""
+    yield from ctx.params["selection"]
+    for name, value in ctx.params.items():
+        given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in ("selection", "out", "overwrite"):
+            yield f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+
+
+def _report_folder(out: Path | None, overwrite: bool) -> Path:
+    """The folder to write into, made and tried before any work is done."""
+    folder = out if out is not None else RUNS / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+    if (folder / "run.json").exists() and not overwrite:
+        raise UnknownName(f"{folder}: already holds a report; choose another --out, or give --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".{os.getpid()}.part"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise BackproofError(f"{folder}: cannot be written to ({error.strerror}); choose another --out") from error
+    return folder
+
+
+def _write_and_show(folder: Path, tables: Any) -> None:
+    from rich.console import Console
+
+    from reports import render, write
+
+    try:
+        write(folder, tables)
+    except OSError as error:
+        raise BackproofError(f"{folder}: the report could not be written ({error.strerror})") from error
+    render(tables, Console(highlight=False), folder)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.pass_context
+def report(ctx: click.Context, folder: Path | None) -> None:
+    """Show the report in FOLDER again, without running anything; the latest one without FOLDER.
+
+    The pages (Markdown and HTML) are written anew from its tables. The exit code is that of the run.
+    """
+    from reports import exit_code, read
+
+    if folder is None:
+        runs = sorted(path.parent for path in RUNS.glob("*/run.json"))
+        if not runs:
+            raise BackproofError(f"no report under {RUNS}; start one with `backproof run`, or name a folder")
+        folder = runs[-1]
+    tables = read(folder)
+    _write_and_show(folder, tables)
+    ctx.exit(exit_code(tables))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere (CI logs) one line per suite."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _line_per_suite(console.print)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda what, finished, _: bar.update(task, completed=finished, description=what)
+
+
+def _line_per_suite(print_line: Any) -> Progress:
+    said: list[str] = []
+
+    def progress(what: str, finished: int, total: int) -> None:
+        suite = what.partition("/")[0]
+        if suite and suite not in said:
+            said.append(suite)
+            print_line(
+                suite if suite.startswith("importing") else f"comparing {suite} ({finished} of {total} cases done)"
+            )
+
+    return progress
