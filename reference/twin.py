@@ -51,7 +51,7 @@ class Twin(ABC):
     Attributes
     ----------
     applied : set of str
-        Ids of the conventions met so far, mapped or ignored.
+        Ids of the conventions met while building and since the last `load`, mapped or ignored.
     """
 
     def __init__(
@@ -65,6 +65,13 @@ class Twin(ABC):
         self.architecture, self.optimizer, self.dtype = arch, optimizer, dtype
         self.ignored, self.compiled = ignored, compiled
         self.applied: set[str] = set()
+        self._met_while_building: frozenset[str] | None = None
+
+    def _start(self) -> None:
+        """To be called by `load`: what earlier runs of this twin met does not count as applied in the next."""
+        if self._met_while_building is None:
+            self._met_while_building = frozenset(self.applied)
+        self.applied = set(self._met_while_building)
 
     def maps(self, convention: str) -> bool:
         """Note that the convention was met; True if its mapping is to be applied."""

@@ -33,7 +33,7 @@ def tanh_of_the_wrong_square(original, self, upstream, state, cache):
 
 
 def batchnorm_without_the_variance_path(original, self, upstream, state, cache):
-    normalised, s, training = cache
+    _, s, training = cache
     dx, grads = original(self, upstream, state, cache)
     if training:
         dn = upstream * state.params["gamma"]

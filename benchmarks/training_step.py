@@ -1,0 +1,121 @@
+"""Time of one training step of the digits network: scratch : torch : TensorFlow, side by side in one process.
+
+Forward, loss, backward and Adam on batches of 64, each implementation as its users would write it, on the same number of
+threads: NumPy arrays, `nn.Sequential` with `torch.optim.Adam`, a Keras model in a `tf.function`. Dropout draws its masks
+inside the step in all three. Rounds alternate between the implementations, so that a busy machine slows all of them; the
+median round counts.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+THREADS = 2
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, str(THREADS))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np  # noqa: E402
+
+from comparisons.networks import NETWORKS  # noqa: E402
+from scratch import Adam, Network, Trainer, dropout_mask, initial_weights  # noqa: E402
+
+BATCH, STEPS, ROUNDS, RATE = 64, 200, 9, 0.003
+Step = Callable[[], None]
+
+
+def data(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """One batch of inputs (64, 64) and one-hot targets (64, 10)."""
+    rng = np.random.default_rng(0)
+    return rng.random((BATCH, 64)).astype(dtype), np.eye(10, dtype=dtype)[rng.integers(0, 10, BATCH)]
+
+
+def scratch_step(dtype: str) -> Step:
+    """The from-scratch network's training step."""
+    arch, rng = NETWORKS["digits"], np.random.default_rng(1)
+    network = Network(arch, initial_weights(arch, rng, dtype=dtype))
+    trainer = Trainer(network, Adam(RATE))
+    x, y = data(dtype)
+
+    def step() -> None:
+        masks = {"dropout1": dropout_mask(rng, (BATCH, 48), 0.8)}
+        trainer.update(network.differentiate(x, y, masks=masks).grads)
+
+    return step
+
+
+def torch_step(dtype: str) -> Step:
+    """torch's, eager."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(THREADS)
+    layers = [nn.Linear(64, 48, bias=False), nn.BatchNorm1d(48), nn.ReLU(), nn.Dropout(0.2), nn.Linear(48, 10)]
+    model = nn.Sequential(*layers).to(getattr(torch, dtype))
+    optimizer, loss = torch.optim.Adam(model.parameters(), lr=RATE), nn.CrossEntropyLoss()
+    x, y = (torch.from_numpy(a) for a in data(dtype))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def tensorflow_step(dtype: str) -> Step:
+    """Keras's, compiled by `tf.function`."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    keras.config.set_floatx(dtype)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Dense(48, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(0.2),
+            layers.Dense(10),
+        ]
+    )
+    x, y = (tf.constant(a) for a in data(dtype))
+    model.build(x.shape)
+    optimizer, loss = keras.optimizers.Adam(RATE), keras.losses.CategoricalCrossentropy(from_logits=True)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            cost = loss(y, model(x, training=True))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(cost, variables), variables, strict=True))
+
+    return step
+
+
+def main() -> None:
+    """Print one table per precision."""
+    for dtype in ("float32", "float64"):
+        steps = {"scratch": scratch_step(dtype), "torch": torch_step(dtype), "tensorflow": tensorflow_step(dtype)}
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        for round_ in range(ROUNDS + 1):
+            for name, step in steps.items():
+                start = time.perf_counter()
+                for _ in range(STEPS):
+                    step()
+                if round_:  # the first round warms up
+                    seconds[name].append((time.perf_counter() - start) / STEPS)
+        middle = {name: statistics.median(values) for name, values in seconds.items()}
+        print(f"one training step, digits network, batch {BATCH}, {dtype}, {THREADS} threads")
+        for name, value in middle.items():
+            print(f"  {name:<11} {value * 1e6:7.0f} us   {value / middle['scratch']:5.2f} x scratch")
+
+
+if __name__ == "__main__":
+    main()

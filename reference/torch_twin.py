@@ -1,0 +1,191 @@
+"""The torch twin: `torch.nn` layers and losses, autograd, `torch.optim`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reference.torch_layers import LAYERS, LayerTwin, Slot, choose, to_tensor
+from reference.torch_losses import LOSSES, PENALTIES
+from reference.torch_optimizers import OPTIMIZERS, OptimizerTwin
+from reference.twin import Twin
+from scratch.layer import Array, require
+from scratch.network import Architecture, Pass, check_weights
+from scratch.optimizers import Optimizer
+from scratch.weights import Arrays, Weights, flatten
+
+
+class FrameworkTwin(Twin):
+    """A torch network with the architecture, weights and optimizer of a scratch network; see `reference.Twin`.
+
+    Notes
+    -----
+    torch runs eagerly here, whatever `compiled` says: it needs no tracing to be fast on small networks.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        optimizer: Optimizer | None = None,
+        dtype: str = "float64",
+        ignored: frozenset[str] = frozenset(),
+        compiled: bool = False,
+    ) -> None:
+        super().__init__(arch, optimizer, dtype, ignored, compiled)
+        self._dtype: torch.dtype = getattr(torch, dtype)
+        # torch's layers draw initial weights, which `load` replaces; the caller's random stream is not to move for that.
+        with torch.random.fork_rng(devices=[]):
+            self._layers: dict[str, LayerTwin] = {
+                name: choose(LAYERS, layer)(layer, self._dtype, self.maps) for name, layer in arch.layers
+            }
+        self._loss = choose(LOSSES, arch.loss)(arch.loss, self.maps) if arch.loss else None
+        self._slots = {f"{layer}.{p}": slot for layer, p, slot in self._named_slots()}
+        self._parameters = [slot.tensor for slot in self._slots.values()]
+        self._optimizer = self._make_optimizer()
+
+    def _named_slots(self) -> Iterator[tuple[str, str, Slot]]:
+        for layer, twin in self._layers.items():
+            for p, slot in twin.params.items():
+                yield layer, p, slot
+
+    def _make_optimizer(self) -> OptimizerTwin | None:
+        if self.optimizer is None or not self._parameters:  # torch refuses to optimize nothing
+            return None
+        return choose(OPTIMIZERS, self.optimizer)(self.optimizer, self._parameters, self.maps)
+
+    def load(self, weights: Weights) -> None:
+        """Set all parameters and buffers, bit for bit, and forget gradients and the optimizer's memory and step count.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, unknown or of another shape or dtype.
+        """
+        self._start()
+        check_weights(self.architecture, weights)
+        for name, twin in self._layers.items():
+            for p, slot in twin.params.items():
+                slot.write(weights.params[name][p], f"{name}.{p}")
+            for b, slot in twin.buffers.items():
+                slot.write(weights.buffers[name][b], f"{name}.{b}")
+        self._forget_gradients()
+        if self._optimizer is not None:
+            self._optimizer.reset()
+
+    def _forget_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def weights(self) -> Weights:
+        """All parameters and buffers, as copies in scratch's layout."""
+        twins = self._layers.items()
+        return Weights(
+            {name: {p: slot.read() for p, slot in twin.params.items()} for name, twin in twins if twin.params},
+            {name: {b: slot.read() for b, slot in twin.buffers.items()} for name, twin in twins if twin.buffers},
+        )
+
+    def evaluate(self, x: Array) -> dict[str, Array]:
+        """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
+        with torch.no_grad():
+            tensors = self._forward(to_tensor(x, self._dtype, "x"), training=False, masks={})
+            outputs = {name: h.numpy() for name, h in zip(self._layers, tensors[1:], strict=True)}
+            if self._loss is not None:
+                outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
+        return outputs
+
+    def _forward(self, x: Tensor, training: bool, masks: dict[str, Array]) -> list[Tensor]:
+        """The input, then the output of every layer."""
+        tensors = [x]
+        for name, layer in self._layers.items():
+            tensors.append(layer.forward(tensors[-1], training, masks.get(name)))
+        return tensors
+
+    def differentiate(
+        self,
+        x: Array,
+        target: Array | None = None,
+        upstream: Array | None = None,
+        training: bool = True,
+        masks: dict[str, Array] | None = None,
+    ) -> Pass:
+        """Forward, loss and autograd for one batch, as `scratch.Network.differentiate`; buffers move in training mode."""
+        tensors = self._forward(to_tensor(x, self._dtype, "x").requires_grad_(), training, masks or {})
+        roots, seeds, loss = self._roots(tensors[-1], target, upstream, len(x))
+        found = torch.autograd.grad(roots, [*tensors, *self._parameters], seeds)
+        activation_grads, parameter_grads = found[: len(tensors)], found[len(tensors) :]
+        grads: Arrays = {}
+        for (layer, p, slot), gradient in zip(self._named_slots(), parameter_grads, strict=True):
+            slot.tensor.grad = gradient
+            grads.setdefault(layer, {})[p] = slot.to_scratch(gradient)
+        return Pass(
+            outputs={name: h.detach().numpy() for name, h in zip(self._layers, tensors[1:], strict=True)},
+            loss=None if loss is None else np.asarray(loss.detach().numpy()),
+            grads=grads,
+            input_grads={name: g.numpy() for name, g in zip(self._layers, activation_grads[:-1], strict=True)},
+            output_grad=activation_grads[-1].numpy(),
+        )
+
+    def _roots(
+        self, output: Tensor, target: Array | None, upstream: Array | None, m: int
+    ) -> tuple[list[Tensor], list[Tensor | None], Tensor | None]:
+        """Where autograd starts, with which upstream gradients (None for 1), and the loss if there is one."""
+        penalty = self._penalty(m)
+        if self._loss is not None:
+            require(target is not None, "a network with a loss needs targets")
+            loss = self._loss.cost(output, self._like(output, target, "target"))
+            loss = loss if penalty is None else loss + penalty
+            return [loss], [None], loss
+        require(upstream is not None, "a network without a loss needs an upstream gradient")
+        seed = self._like(output, upstream, "upstream")
+        return ([output], [seed], None) if penalty is None else ([output, penalty], [seed, None], None)
+
+    def _penalty(self, m: int) -> Tensor | None:
+        weights = [self._slots[f"{layer}.{p}"].tensor for layer, p in self.architecture.regularised()]
+        if not weights:
+            return None
+        regulariser = self.architecture.regulariser
+        return choose(PENALTIES, regulariser)(regulariser, weights, m, self.maps)
+
+    def _like(self, output: Tensor, array: Array | None, name: str) -> Tensor:
+        assert array is not None
+        shape = tuple(output.shape)  # torch would broadcast
+        require(array.shape == shape, f"{name}: shape {array.shape}, but the network's output has shape {shape}")
+        return to_tensor(array, self._dtype, name)
+
+    def update(self, grads: Arrays | None = None) -> None:
+        """One step of the torch optimizer, on these gradients or on those of the last `differentiate`.
+
+        Raises
+        ------
+        ValueError
+            If there is no optimizer, or not exactly one gradient for every parameter.
+        """
+        require(self.optimizer is not None, "the torch twin was built without an optimizer")
+        if grads is not None:
+            self._set_gradients(dict(flatten(grads)))
+        if self._optimizer is not None:
+            # torch would leave a parameter without gradient as it is, and say nothing.
+            lacking = any(p.grad is None for p in self._parameters)
+            require(not lacking, "there are no gradients yet: differentiate first")
+            self._optimizer.stock.step()
+        if grads is not None:  # they are not the last pass's: `update()` is not to take them for it
+            self._forget_gradients()
+
+    def _set_gradients(self, grads: dict[str, Array]) -> None:
+        differing = sorted(grads.keys() ^ self._slots.keys())
+        require(not differing, f"gradients and parameters do not belong together: {', '.join(differing)}")
+        for name, slot in self._slots.items():
+            slot.tensor.grad = slot.to_torch(grads[name], f"gradient of {name}")
+
+    def optimizer_state(self) -> dict[str, dict[str, dict[str, Array]]]:
+        """The optimizer's memory by layer, parameter and scratch's name for it: `["dense1"]["W"]["v"]`."""
+        if self._optimizer is None:
+            return {}
+        states: dict[str, dict[str, dict[str, Array]]] = {}
+        for layer, p, slot in self._named_slots():
+            arrays = self._optimizer.state(slot.tensor, self.maps)
+            states.setdefault(layer, {})[p] = {name: slot.to_scratch(array) for name, array in arrays.items()}
+        return states
