@@ -5,40 +5,20 @@ A new kind of layer is one function and one line in `LAYERS` (or one file that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reference.twin import Unsupported
+from reference.twin import Maps, Unsupported
 from scratch.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from scratch.batchnorm import BatchNorm
 from scratch.dense import Dense
 from scratch.dropout import Dropout
 from scratch.layer import Array, Layer, require
-
-Maps = Callable[[str], bool]
-"""`Twin.maps`: notes that a convention was met and says whether to map it."""
-Made = TypeVar("Made")
-
-
-def choose(table: Mapping[type, Made], description: object) -> Made:
-    """The table's entry for a description's class or its nearest base: a subclass has its base's twin.
-
-    Raises
-    ------
-    NotImplementedError
-        If there is none.
-    """
-    for kind in type(description).__mro__:
-        if kind in table:
-            return table[kind]
-    known = ", ".join(kind.__name__ for kind in table)
-    raise NotImplementedError(f"torch: no twin of {type(description).__name__}; there are twins of {known}")
-
 
 def to_tensor(array: Array, dtype: torch.dtype, name: str) -> Tensor:
     """A copy as tensor; never a conversion, which would hide that two implementations got different numbers."""

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reference.torch_layers import Maps
-from reference.twin import Unsupported
+from reference.twin import Maps, Unsupported
 from scratch.losses import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from scratch.regularisation import L2
 

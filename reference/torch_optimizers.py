@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reference.torch_layers import Maps
+from reference.twin import Maps
 from scratch.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
 
 

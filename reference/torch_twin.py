@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reference.torch_layers import LAYERS, LayerTwin, Slot, choose, to_tensor
+from reference.torch_layers import LAYERS, LayerTwin, Slot, to_tensor
 from reference.torch_losses import LOSSES, PENALTIES
 from reference.torch_optimizers import OPTIMIZERS, OptimizerTwin
-from reference.twin import Twin
+from reference.twin import Twin, choose
 from scratch.layer import Array, require
 from scratch.network import Architecture, Pass, check_weights
 from scratch.optimizers import Optimizer

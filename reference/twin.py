@@ -13,6 +13,8 @@ A new framework is one new module with a subclass of `Twin`, and one line in `re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +24,24 @@ from scratch.optimizers import Optimizer
 from scratch.weights import Arrays, Weights
 
 Array = np.ndarray
+Maps = Callable[[str], bool]
+"""`Twin.maps`: notes that a convention was met and says whether to map it."""
+Made = TypeVar("Made")
+
+
+def choose(table: Mapping[type, Made], description: object) -> Made:
+    """The table's entry for a description's class or its nearest base: a subclass has its base's twin.
+
+    Raises
+    ------
+    NotImplementedError
+        If there is none.
+    """
+    for kind in type(description).__mro__:
+        if kind in table:
+            return table[kind]
+    known = ", ".join(kind.__name__ for kind in table)
+    raise NotImplementedError(f"no twin of {type(description).__name__}; there are twins of {known}")
 
 
 class Unsupported(Exception):

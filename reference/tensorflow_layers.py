@@ -1,0 +1,164 @@
+"""Scratch layers as Keras layers: one function per kind, with the place of every array beside it.
+
+A new kind of layer is one function and one line in `LAYERS` (or one file that adds its line); the twin's loop knows no kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reference.twin import Maps
+from scratch.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from scratch.batchnorm import BatchNorm
+from scratch.dense import Dense
+from scratch.dropout import Dropout
+from scratch.layer import Array, Layer, require
+from scratch.regularisation import L2
+
+Tensor = Any
+"""A `tf.Tensor`, eager or symbolic."""
+
+
+@contextmanager
+def floatx(dtype: str) -> Iterator[None]:
+    """Keras's default precision, for as long as something is built: it is a global setting that belongs to the user."""
+    kept = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(kept)
+
+
+def number(value: float, dtype: str, maps: Maps) -> float:
+    """A hyper-parameter that Keras will cast: as np.float64 it survives; a Python float would pass through float32."""
+    return np.float64(value) if dtype == "float64" and maps("float32-hyperparameters") else float(value)
+
+
+def to_tensor(array: Array, dtype: str, name: str) -> Tensor:
+    """A copy as tensor; never a conversion, which would hide that two implementations got different numbers."""
+    require(array.dtype == dtype, f"{name}: is {array.dtype}, but the TensorFlow twin was built for {dtype}")
+    return tf.constant(array)
+
+
+@dataclass
+class LayerTwin:
+    """A Keras layer in the place of a scratch layer.
+
+    Attributes
+    ----------
+    layer : keras.layers.Layer
+        Built.
+    params, buffers : dict of str to keras.Variable
+        By scratch's names; Keras has them in scratch's layout.
+    """
+
+    layer: Any
+    params: dict[str, Any] = field(default_factory=dict)
+    buffers: dict[str, Any] = field(default_factory=dict)
+
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
+        """Output of the layer in this mode; `mask` is the keep mask of a dropout layer."""
+        return self.layer(x, training=training)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What every function below needs besides the description: the dtype, and how to ask for a mapping."""
+
+    dtype: str
+    maps: Maps
+
+
+def _dense(layer: Dense, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    # The factor is set for each batch, as it depends on the number of examples: see `penalty`.
+    penalty = keras.regularizers.L2(0.0) if regulariser else None
+    dense = keras.layers.Dense(layer.n_out, use_bias=layer.bias, kernel_regularizer=penalty, dtype=to.dtype)
+    dense.build((None, layer.n_in))
+    return LayerTwin(dense, {"W": dense.kernel} | ({"b": dense.bias} if layer.bias else {}))
+
+
+def penalty(regulariser: L2, twins: list[LayerTwin], m: int, to: Precision) -> Tensor | None:
+    """Keras's L2 losses of all layers together; None without any."""
+    # l2 sum W^2, where the course has lambda / (2m): taking lambda / m from the course's gradient is the natural mistake.
+    factor = regulariser.lambda_ / (2 * m) if to.maps("l2-factor") else regulariser.lambda_ / m
+    losses = []
+    for twin in twins:
+        if getattr(twin.layer, "kernel_regularizer", None) is not None:
+            twin.layer.kernel_regularizer.l2 = number(factor, to.dtype, to.maps)
+            losses += twin.layer.losses
+    return tf.add_n(losses) if losses else None
+
+
+def _batch_norm(layer: BatchNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    epsilon = {"epsilon": layer.epsilon} if to.maps("batchnorm-epsilon") else {}
+    norm = keras.layers.BatchNormalization(momentum=layer.momentum, dtype=to.dtype, **epsilon)
+    norm.build((None, layer.n))
+    buffers = {"running_mean": norm.moving_mean, "running_var": norm.moving_variance}
+    return LayerTwin(norm, {"gamma": norm.gamma, "beta": norm.beta}, buffers)
+
+
+@dataclass(kw_only=True)
+class DropoutTwin(LayerTwin):
+    """`keras.layers.Dropout`, with the recorded mask in the place of its own draw."""
+
+    keep_prob: float
+    maps: Maps
+
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
+        """The input in evaluation mode, the masked and rescaled input in training mode."""
+        if not training or not self.maps("dropout-mask"):
+            return self.layer(x, training=training)
+        require(mask is not None, "Dropout: training needs an injected mask")
+        assert mask is not None
+        require(mask.shape == x.shape, f"Dropout: the mask has shape {mask.shape}, the input {x.shape}")
+        # Multiplied, then divided, as scratch does: the other order differs in the last bit.
+        return x * tf.cast(mask, x.dtype) / self.keep_prob
+
+
+def _dropout(layer: Dropout, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    stock = keras.layers.Dropout(1 - layer.keep_prob, dtype=to.dtype)
+    return DropoutTwin(stock, keep_prob=layer.keep_prob, maps=to.maps)
+
+
+def _sigmoid(layer: Sigmoid, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    return LayerTwin(keras.layers.Activation("sigmoid", dtype=to.dtype))
+
+
+def _tanh(layer: Tanh, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    return LayerTwin(keras.layers.Activation("tanh", dtype=to.dtype))
+
+
+def _relu(layer: ReLU, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    return LayerTwin(keras.layers.ReLU(dtype=to.dtype))
+
+
+def _leaky_relu(layer: LeakyReLU, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    slope = {"negative_slope": layer.slope} if to.maps("leaky-relu-slope") else {}
+    # A float32 attribute of the operation: nothing can be mapped, and a power of 2 is not changed by it.
+    if to.dtype == "float64" and float(np.float32(layer.slope)) != layer.slope:
+        to.maps("leaky-relu-float32-slope")
+    return LayerTwin(keras.layers.LeakyReLU(dtype=to.dtype, **slope))
+
+
+def _softmax(layer: Softmax, to: Precision, regulariser: L2 | None) -> LayerTwin:
+    return LayerTwin(keras.layers.Softmax(axis=-1, dtype=to.dtype))
+
+
+LAYERS: dict[type[Layer], Callable[[Any, Precision, L2 | None], LayerTwin]] = {
+    Dense: _dense,
+    BatchNorm: _batch_norm,
+    Dropout: _dropout,
+    Sigmoid: _sigmoid,
+    Tanh: _tanh,
+    ReLU: _relu,
+    LeakyReLU: _leaky_relu,
+    Softmax: _softmax,
+}

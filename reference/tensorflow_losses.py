@@ -1,0 +1,92 @@
+"""Scratch losses as Keras's: one function per kind, chosen by `LOSSES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reference.tensorflow_layers import Precision, Tensor
+from reference.twin import Unsupported
+from scratch.layer import Array
+from scratch.losses import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
+
+
+def _as_it_is(prediction: Tensor) -> Tensor:
+    return prediction
+
+
+def _nothing_to_refuse(prediction: Array) -> None:
+    return
+
+
+@dataclass
+class LossTwin:
+    """A Keras loss in the place of a scratch loss.
+
+    Attributes
+    ----------
+    cost : callable
+        J, a tensor without axes, from prediction and target, both of shape (m, k).
+    probabilities : callable
+        The prediction in the units of the target.
+    refuse : callable
+        Raises Unsupported for predictions (an ndarray) that the stock loss changes.
+    """
+
+    cost: Callable[[Tensor, Tensor], Tensor]
+    probabilities: Callable[[Tensor], Tensor] = _as_it_is
+    refuse: Callable[[Array], None] = _nothing_to_refuse
+
+
+def _refuse_clipped(a: Array) -> None:
+    epsilon = keras.config.epsilon()
+    if np.any((a < epsilon) | (a > 1 - epsilon)):
+        raise Unsupported("probability-clip")
+
+
+def _binary_cross_entropy(loss: BinaryCrossEntropy, to: Precision) -> LossTwin:
+    stock = keras.losses.BinaryCrossentropy(dtype=to.dtype)
+
+    def cost(a: Tensor, y: Tensor) -> Tensor:
+        mean = stock(y, a)
+        return mean * a.shape[1] if to.maps("loss-scale") else mean
+
+    return LossTwin(cost, refuse=_refuse_clipped)
+
+
+def _binary_cross_entropy_from_logits(loss: BinaryCrossEntropyFromLogits, to: Precision) -> LossTwin:
+    stock = keras.losses.BinaryCrossentropy(from_logits=True, dtype=to.dtype)
+
+    def cost(z: Tensor, y: Tensor) -> Tensor:
+        mean = stock(y, z)
+        return mean * z.shape[1] if to.maps("loss-scale") else mean
+
+    return LossTwin(cost, keras.activations.sigmoid)
+
+
+def _softmax_cross_entropy(loss: SoftmaxCrossEntropy, to: Precision) -> LossTwin:
+    stock = keras.losses.CategoricalCrossentropy(from_logits=True, dtype=to.dtype)
+    return LossTwin(lambda z, y: stock(y, z), lambda z: tf.nn.softmax(z, axis=-1))
+
+
+def _mean_squared_error(loss: MeanSquaredError, to: Precision) -> LossTwin:
+    stock = keras.losses.MeanSquaredError(dtype=to.dtype)
+
+    def cost(p: Tensor, y: Tensor) -> Tensor:
+        mean = stock(y, p)
+        return mean * (p.shape[1] / 2) if to.maps("loss-scale") else mean
+
+    return LossTwin(cost)
+
+
+LOSSES: dict[type[Loss], Callable[[Any, Precision], LossTwin]] = {
+    BinaryCrossEntropy: _binary_cross_entropy,
+    BinaryCrossEntropyFromLogits: _binary_cross_entropy_from_logits,
+    SoftmaxCrossEntropy: _softmax_cross_entropy,
+    MeanSquaredError: _mean_squared_error,
+}

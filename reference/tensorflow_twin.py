@@ -1,0 +1,206 @@
+"""The TensorFlow twin: Keras layers and losses, `tf.GradientTape`, Keras optimizers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+# Before the import. The reference is to round alike on every machine, which oneDNN's own orders of summation do not promise
+# (and announce on the error stream); both settings give way to what the user has set.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor  # noqa: E402
+from reference.tensorflow_losses import LOSSES  # noqa: E402
+from reference.tensorflow_optimizers import OPTIMIZERS, OptimizerTwin  # noqa: E402
+from reference.twin import Twin, choose  # noqa: E402
+from scratch.layer import Array, require  # noqa: E402
+from scratch.network import Architecture, Pass, check_weights  # noqa: E402
+from scratch.optimizers import Optimizer  # noqa: E402
+from scratch.weights import Arrays, Weights, flatten  # noqa: E402
+
+
+class FrameworkTwin(Twin):
+    """A Keras network with the architecture, weights and optimizer of a scratch network; see `reference.Twin`.
+
+    Notes
+    -----
+    Eager by default; with `compiled`, one `tf.function` each for the pass and for the update, traced per batch size.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        optimizer: Optimizer | None = None,
+        dtype: str = "float64",
+        ignored: frozenset[str] = frozenset(),
+        compiled: bool = False,
+    ) -> None:
+        super().__init__(arch, optimizer, dtype, ignored, compiled)
+        self._precision = to = Precision(dtype, self.maps)
+        with floatx(dtype):
+            self._layers: dict[str, LayerTwin] = {
+                name: choose(LAYERS, layer)(layer, to, arch.regulariser) for name, layer in arch.layers
+            }
+            self._loss = choose(LOSSES, arch.loss)(arch.loss, to) if arch.loss else None
+            self._parameters = [variable for _, _, variable in self._named_parameters()]
+            self._optimizer: OptimizerTwin | None = None
+            if optimizer is not None and self._parameters:
+                self._optimizer = choose(OPTIMIZERS, optimizer)(optimizer, self._parameters, to)
+        self._gradients: list[Tensor] | None = None
+        self._run, self._apply = self._run_eagerly, self._apply_eagerly
+        if compiled:
+            self._run = tf.function(self._run_eagerly)
+            self._apply = tf.function(self._apply_eagerly)
+
+    def _named_parameters(self) -> Iterator[tuple[str, str, Any]]:
+        for layer, twin in self._layers.items():
+            for p, variable in twin.params.items():
+                yield layer, p, variable
+
+    def load(self, weights: Weights) -> None:
+        """Set all parameters and buffers, bit for bit, and forget gradients and the optimizer's memory and step count.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, unknown or of another shape or dtype.
+        """
+        self._start()
+        check_weights(self.architecture, weights)
+        for name, twin in self._layers.items():
+            for p, variable in twin.params.items():
+                variable.assign(to_tensor(weights.params[name][p], self.dtype, f"{name}.{p}"))
+            for b, variable in twin.buffers.items():
+                variable.assign(to_tensor(weights.buffers[name][b], self.dtype, f"{name}.{b}"))
+        self._gradients = None
+        if self._optimizer is not None:
+            self._optimizer.reset()
+
+    def weights(self) -> Weights:
+        """All parameters and buffers, as copies in scratch's layout."""
+
+        def copies(named: dict[str, Any]) -> dict[str, Array]:
+            return {name: np.array(variable.numpy()) for name, variable in named.items()}
+
+        twins = self._layers.items()
+        return Weights(
+            {name: copies(twin.params) for name, twin in twins if twin.params},
+            {name: copies(twin.buffers) for name, twin in twins if twin.buffers},
+        )
+
+    def evaluate(self, x: Array) -> dict[str, Array]:
+        """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
+        tensors = self._forward(to_tensor(x, self.dtype, "x"), training=False, masks={})
+        outputs = {name: h.numpy() for name, h in zip(self._layers, tensors[1:], strict=True)}
+        if self._loss is not None:
+            outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
+        return outputs
+
+    def _forward(self, x: Tensor, training: bool, masks: dict[str, Tensor]) -> list[Tensor]:
+        """The input, then the output of every layer."""
+        tensors = [x]
+        for name, layer in self._layers.items():
+            tensors.append(layer.forward(tensors[-1], training, masks.get(name)))
+        return tensors
+
+    def differentiate(
+        self,
+        x: Array,
+        target: Array | None = None,
+        upstream: Array | None = None,
+        training: bool = True,
+        masks: dict[str, Array] | None = None,
+    ) -> Pass:
+        """Forward, loss and autodiff for one batch, as `scratch.Network.differentiate`; buffers move in training mode."""
+        given, name = (target, "target") if self._loss is not None else (upstream, "upstream")
+        require(given is not None, f"a network {'with' if self._loss else 'without'} a loss needs {name}s")
+        assert given is not None
+        tensors, loss, found = self._run(
+            to_tensor(x, self.dtype, "x"),
+            to_tensor(given, self.dtype, name),
+            training,
+            {layer: tf.constant(mask) for layer, mask in (masks or {}).items()},
+        )
+        arrays = [h.numpy() for h in tensors]
+        if self._loss is not None:
+            self._loss.refuse(arrays[-1])
+        return self._as_pass(arrays, loss, found)
+
+    def _run_eagerly(
+        self, x: Tensor, given: Tensor, training: bool, masks: dict[str, Tensor]
+    ) -> tuple[list[Tensor], Tensor | None, list[Tensor]]:
+        """Input and outputs of all layers, the loss, and the gradients of those and of the parameters."""
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            tensors = self._forward(x, training, masks)
+            output = tensors[-1]
+            # TensorFlow would broadcast.
+            require(output.shape == given.shape, f"the network's output has shape {output.shape}, not {given.shape}")
+            roots, seeds, loss = self._roots(output, given, x.shape[0])
+        return tensors, loss, tape.gradient(roots, [*tensors, *self._parameters], seeds)
+
+    def _roots(self, output: Tensor, given: Tensor, m: int) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
+        """Where autodiff starts, with which upstream gradients, and the loss if there is one."""
+        regulariser = self.architecture.regulariser
+        extra = penalty(regulariser, list(self._layers.values()), m, self._precision) if regulariser else None
+        if self._loss is not None:
+            loss = self._loss.cost(output, given)
+            loss = loss if extra is None else loss + extra
+            return [loss], [tf.ones_like(loss)], loss
+        return ([output], [given], None) if extra is None else ([output, extra], [given, tf.ones_like(extra)], None)
+
+    def _as_pass(self, arrays: list[Array], loss: Tensor | None, found: list[Tensor]) -> Pass:
+        activation_grads, self._gradients = found[: len(arrays)], found[len(arrays) :]
+        grads: Arrays = {}
+        for (layer, p, _), gradient in zip(self._named_parameters(), self._gradients, strict=True):
+            grads.setdefault(layer, {})[p] = gradient.numpy()
+        return Pass(
+            outputs=dict(zip(self._layers, arrays[1:], strict=True)),
+            loss=None if loss is None else np.asarray(loss.numpy()),
+            grads=grads,
+            input_grads={name: g.numpy() for name, g in zip(self._layers, activation_grads[:-1], strict=True)},
+            output_grad=activation_grads[-1].numpy(),
+        )
+
+    def update(self, grads: Arrays | None = None) -> None:
+        """One step of the Keras optimizer, on these gradients or on those of the last `differentiate`.
+
+        Raises
+        ------
+        ValueError
+            If there is no optimizer, or not exactly one gradient for every parameter.
+        """
+        require(self.optimizer is not None, "the TensorFlow twin was built without an optimizer")
+        gradients = self._gradients if grads is None else self._as_gradients(dict(flatten(grads)))
+        if self._optimizer is not None:
+            require(gradients is not None, "there are no gradients yet: differentiate first")
+            self._apply(gradients)
+        if grads is not None:  # they are not the last pass's: `update()` is not to take them for it
+            self._gradients = None
+
+    def _apply_eagerly(self, gradients: list[Tensor]) -> None:
+        assert self._optimizer is not None
+        self._optimizer.stock.apply(gradients)
+
+    def _as_gradients(self, grads: dict[str, Array]) -> list[Tensor]:
+        shapes = {f"{layer}.{p}": tuple(variable.shape) for layer, p, variable in self._named_parameters()}
+        differing = sorted(grads.keys() ^ shapes.keys())
+        require(not differing, f"gradients and parameters do not belong together: {', '.join(differing)}")
+        for name, shape in shapes.items():
+            require(grads[name].shape == shape, f"gradient of {name}: shape {grads[name].shape}, the parameter has {shape}")
+        return [to_tensor(grads[name], self.dtype, f"gradient of {name}") for name in shapes]
+
+    def optimizer_state(self) -> dict[str, dict[str, dict[str, Array]]]:
+        """The optimizer's memory by layer, parameter and scratch's name for it: `["dense1"]["W"]["v"]`."""
+        if self._optimizer is None:
+            return {}
+        states: dict[str, dict[str, dict[str, Array]]] = {}
+        for index, (layer, p, _) in enumerate(self._named_parameters()):
+            states.setdefault(layer, {})[p] = self._optimizer.state(index, self._precision)
+        return states
