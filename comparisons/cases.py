@@ -111,7 +111,7 @@ def _layer_cases() -> list[Case]:
     for name, layer in activations.items():
         for regime in ("normal", "zeros", "saturated", "tiny"):
             add(f"{name}/{regime}", layer, n_in=5, batches=(4,), regime=regime)
-        add(f"{name}/batch1", layer, n_in=5, batches=(1,))
+        add(f"{name}/batch1", layer, n_in=9, batches=(1,))
     for regime in ("normal", "large", "tiny", "offset", "zeros"):
         add(f"batchnorm/{regime}", BatchNorm(4, momentum=0.8, epsilon=1e-3), n_in=4, batches=(7, 5, 2), regime=regime)
     add("batchnorm/small-epsilon", BatchNorm(4, epsilon=1e-8), n_in=4, batches=(6, 3))

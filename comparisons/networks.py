@@ -6,6 +6,7 @@ from scratch import (
     L2,
     Architecture,
     BatchNorm,
+    BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
     Dense,
     Dropout,
@@ -20,7 +21,8 @@ from scratch import (
 
 NETWORKS: dict[str, Architecture] = {
     "logistic": architecture(Dense(7, 1), loss=BinaryCrossEntropyFromLogits()),
-    "shallow-tanh": architecture(Dense(5, 4), Tanh(), Dense(4, 1), loss=BinaryCrossEntropyFromLogits()),
+    # The course's: its cost takes the probabilities.
+    "shallow-tanh": architecture(Dense(5, 4), Tanh(), Dense(4, 1), Sigmoid(), loss=BinaryCrossEntropy()),
     "deep-relu": architecture(
         Dense(9, 8),
         ReLU(),

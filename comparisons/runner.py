@@ -19,7 +19,7 @@ from comparisons.local import local_tensors
 from comparisons.naming import place
 from comparisons.plan import Plan, plan
 from comparisons.subject import ScratchModel
-from comparisons.tolerance import Runs, largest, noise
+from comparisons.tolerance import UNDECIDABLE, K, Runs, largest, noise
 from comparisons.trace import Trace, record
 from reference import CONVENTIONS, Twin, Unsupported, twin_class, version
 
@@ -141,6 +141,8 @@ class Runner:
         try:
             traces = self._reference_traces(result, case, drawn, framework)
         except Unsupported as refusal:
+            met = {"convention": refusal.convention, "implementation": framework, "case": case.id, "difference": np.nan}
+            result.conventions.append(met)
             self._failure(result, case, framework, "vacuous", f"not comparable: {refusal}", refusal.convention)
             return
         except Exception as error:
@@ -148,7 +150,10 @@ class Runner:
             return
         finally:
             self._time(result, case, framework, 0, time.perf_counter() - start)
-        result.timings[-1]["runs"] = 4
+        measured = sum(
+            row["implementation"] == framework and row["difference"] == row["difference"] for row in result.conventions
+        )
+        result.timings[-1]["runs"] = 4 + measured
         _curves(result, case, framework, traces.r64)
         common = self._common(case, framework, traces.conventions)
         judged = Judged(case, drawn, common, traces, s64, s32)
@@ -162,9 +167,10 @@ class Runner:
         perturbed = tuple(record(twin, case, drawn.perturbed(draw)) for draw in (1, 2))
         r32 = record(self._twin(framework, case, "float32"), case, drawn.astype("float32"))
         applied = tuple(sorted(twin.applied))
+        traces = ReferenceTraces(r64, r32, perturbed, applied)
         for convention in applied:
-            result.conventions.append(self._cost_of_ignoring(convention, case, drawn, framework, r64))
-        return ReferenceTraces(r64, r32, perturbed, applied)
+            result.conventions.append(self._cost_of_ignoring(convention, case, drawn, framework, traces))
+        return traces
 
     def _twin(self, framework: str, case: Case, dtype: str, ignored: frozenset[str] = frozenset()) -> Twin:
         compiled = len(case.batches) >= COMPILE_FROM and not case.recorded_gradients
@@ -176,14 +182,18 @@ class Runner:
         self._twins.move_to_end(key)
         return self._twins[key]
 
-    def _cost_of_ignoring(self, convention: str, case: Case, drawn: Plan, framework: str, r64: Trace) -> dict[str, Any]:
+    def _cost_of_ignoring(
+        self, convention: str, case: Case, drawn: Plan, framework: str, traces: ReferenceTraces
+    ) -> dict[str, Any]:
+        """How far the framework's stock behaviour is from the mapped one, in the tensor where it is furthest."""
         row = {"convention": convention, "implementation": framework, "case": case.id, "difference": np.nan}
         if CONVENTIONS[convention].kind != "value" or case.data:
             return row
-        ignoring = self._twin(framework, case, "float64", frozenset({convention}))
-        stock = record(ignoring, case, drawn)
+        stock = record(self._twin(framework, case, "float64", frozenset({convention})), case, drawn)
         costs = {
-            name: largest(stock.tensors[name] - r) / (largest(r) or 1.0) for name, r in r64.tensors.items() if r.size
+            name: largest(stock.tensors[name] - r) / largest(r)
+            for name, r in traces.r64.tensors.items()
+            if largest(r) and K * noise(traces.runs(name, r, r), "float64") <= UNDECIDABLE * largest(r)
         }
         worst = max(costs, key=costs.__getitem__)
         return row | {"tensor": worst, "difference": costs[worst]}

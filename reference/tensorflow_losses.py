@@ -20,7 +20,7 @@ def _as_it_is(prediction: Tensor) -> Tensor:
     return prediction
 
 
-def _nothing_to_refuse(prediction: Array) -> None:
+def _nothing_to_refuse(prediction: Array, target: Array) -> None:
     return
 
 
@@ -35,18 +35,24 @@ class LossTwin:
     probabilities : callable
         The prediction in the units of the target.
     refuse : callable
-        Raises Unsupported for predictions (an ndarray) that the stock loss changes.
+        Raises Unsupported for a prediction and target (ndarrays) of which the stock loss computes something else.
     """
 
     cost: Callable[[Tensor, Tensor], Tensor]
     probabilities: Callable[[Tensor], Tensor] = _as_it_is
-    refuse: Callable[[Array], None] = _nothing_to_refuse
+    refuse: Callable[[Array, Array], None] = _nothing_to_refuse
 
 
-def _refuse_clipped(a: Array) -> None:
+def _refuse_clipped(prediction: Array, target: Array) -> None:
     epsilon = keras.config.epsilon()
-    if np.any((a < epsilon) | (a > 1 - epsilon)):
+    if np.any((prediction < epsilon) | (prediction > 1 - epsilon)):
         raise Unsupported("probability-clip")
+
+
+def _refuse_unnormalised(prediction: Array, target: Array) -> None:
+    rounding = target.shape[1] * np.finfo(target.dtype).eps
+    if np.any(np.abs(target.sum(axis=1) - 1) > rounding):
+        raise Unsupported("softmax-target-sum")
 
 
 def _binary_cross_entropy(loss: BinaryCrossEntropy, to: Precision) -> LossTwin:
@@ -71,7 +77,7 @@ def _binary_cross_entropy_from_logits(loss: BinaryCrossEntropyFromLogits, to: Pr
 
 def _softmax_cross_entropy(loss: SoftmaxCrossEntropy, to: Precision) -> LossTwin:
     stock = keras.losses.CategoricalCrossentropy(from_logits=True, dtype=to.dtype)
-    return LossTwin(lambda z, y: stock(y, z), lambda z: tf.nn.softmax(z, axis=-1))
+    return LossTwin(lambda z, y: stock(y, z), lambda z: tf.nn.softmax(z, axis=-1), _refuse_unnormalised)
 
 
 def _mean_squared_error(loss: MeanSquaredError, to: Precision) -> LossTwin:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from reference.tensorflow_layers import Precision, Tensor, number
 from scratch.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
@@ -111,10 +110,9 @@ def _gradient_descent(optimizer: GradientDescent, parameters: list[Any], to: Pre
 
 def _momentum(optimizer: Momentum, parameters: list[Any], to: Precision) -> OptimizerTwin:
     # Keras: vel = mu vel - lr g, w += vel. With lr = alpha (1 - beta) it holds -alpha v.
-    mapped = to.maps("momentum-scale")
-    rate = optimizer.learning_rate * (1 - optimizer.beta) if mapped else optimizer.learning_rate
+    rate = optimizer.learning_rate * (1 - optimizer.beta if to.maps("momentum-scale") else 1)
     stock = keras.optimizers.SGD(rate, momentum=number(optimizer.beta, to.dtype, to.maps))
-    factor = -1 / optimizer.learning_rate if mapped else 1.0
+    factor = -1 / optimizer.learning_rate
     # With beta = 0 Keras keeps nothing: there is nothing to compare v with.
     return _built(stock, parameters, {"v": Moment("momentums", factor)} if optimizer.beta else {})
 

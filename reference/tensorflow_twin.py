@@ -12,17 +12,18 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+import numpy as np
+import tensorflow as tf
 
-from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor  # noqa: E402
-from reference.tensorflow_losses import LOSSES  # noqa: E402
-from reference.tensorflow_optimizers import OPTIMIZERS, OptimizerTwin  # noqa: E402
-from reference.twin import Twin, choose  # noqa: E402
-from scratch.layer import Array, require  # noqa: E402
-from scratch.network import Architecture, Pass, check_weights  # noqa: E402
-from scratch.optimizers import Optimizer  # noqa: E402
-from scratch.weights import Arrays, Weights, flatten  # noqa: E402
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor
+from reference.tensorflow_losses import LOSSES
+from reference.tensorflow_optimizers import OPTIMIZERS, OptimizerTwin
+from reference.twin import Twin, choose
+from scratch.activations import Sigmoid, Softmax
+from scratch.layer import Array, require
+from scratch.network import Architecture, Pass, check_weights
+from scratch.optimizers import Optimizer
+from scratch.weights import Arrays, Weights, flatten
 
 
 class FrameworkTwin(Twin):
@@ -118,8 +119,12 @@ class FrameworkTwin(Twin):
         masks: dict[str, Array] | None = None,
     ) -> Pass:
         """Forward, loss and autodiff for one batch, as `scratch.Network.differentiate`; buffers move in training mode."""
-        given, name = (target, "target") if self._loss is not None else (upstream, "upstream")
-        require(given is not None, f"a network {'with' if self._loss else 'without'} a loss needs {name}s")
+        if self._loss is not None:
+            require(target is not None, "a network with a loss needs targets")
+            given, name = target, "target"
+        else:
+            require(upstream is not None, "a network without a loss needs an upstream gradient")
+            given, name = upstream, "upstream"
         assert given is not None
         tensors, loss, found = self._run(
             to_tensor(x, self.dtype, "x"),
@@ -129,7 +134,7 @@ class FrameworkTwin(Twin):
         )
         arrays = [h.numpy() for h in tensors]
         if self._loss is not None:
-            self._loss.refuse(arrays[-1])
+            self._loss.refuse(arrays[-1], given)
         return self._as_pass(arrays, loss, found)
 
     def _run_eagerly(
@@ -140,8 +145,8 @@ class FrameworkTwin(Twin):
             tape.watch(x)
             tensors = self._forward(x, training, masks)
             output = tensors[-1]
-            # TensorFlow would broadcast.
-            require(output.shape == given.shape, f"the network's output has shape {output.shape}, not {given.shape}")
+            fits, name = output.shape == given.shape, "upstream" if self._loss is None else "target"
+            require(fits, f"{name}: shape {given.shape}, but the network's output has shape {output.shape}")
             roots, seeds, loss = self._roots(output, given, x.shape[0])
         return tensors, loss, tape.gradient(roots, [*tensors, *self._parameters], seeds)
 
@@ -150,10 +155,15 @@ class FrameworkTwin(Twin):
         regulariser = self.architecture.regulariser
         extra = penalty(regulariser, list(self._layers.values()), m, self._precision) if regulariser else None
         if self._loss is not None:
-            loss = self._loss.cost(output, given)
+            loss = self._loss.cost(self._forgetful(output), given)
             loss = loss if extra is None else loss + extra
             return [loss], [tf.ones_like(loss)], loss
         return ([output], [given], None) if extra is None else ([output, extra], [given, tf.ones_like(extra)], None)
+
+    def _forgetful(self, output: Tensor) -> Tensor:
+        """The output without the logits that Keras remembers with a sigmoid's or softmax's."""
+        last = self.architecture.layers[-1][1] if self.architecture.layers else None
+        return tf.identity(output) if isinstance(last, Sigmoid | Softmax) and self.maps("hidden-logits") else output
 
     def _as_pass(self, arrays: list[Array], loss: Tensor | None, found: list[Tensor]) -> Pass:
         activation_grads, self._gradients = found[: len(arrays)], found[len(arrays) :]
@@ -193,7 +203,9 @@ class FrameworkTwin(Twin):
         differing = sorted(grads.keys() ^ shapes.keys())
         require(not differing, f"gradients and parameters do not belong together: {', '.join(differing)}")
         for name, shape in shapes.items():
-            require(grads[name].shape == shape, f"gradient of {name}: shape {grads[name].shape}, the parameter has {shape}")
+            require(
+                grads[name].shape == shape, f"gradient of {name}: shape {grads[name].shape}, the parameter has {shape}"
+            )
         return [to_tensor(grads[name], self.dtype, f"gradient of {name}") for name in shapes]
 
     def optimizer_state(self) -> dict[str, dict[str, dict[str, Array]]]:

@@ -20,6 +20,7 @@ from scratch.dense import Dense
 from scratch.dropout import Dropout
 from scratch.layer import Array, Layer, require
 
+
 def to_tensor(array: Array, dtype: torch.dtype, name: str) -> Tensor:
     """A copy as tensor; never a conversion, which would hide that two implementations got different numbers."""
     # Row-major: torch takes no negative strides. Copied: torch wants writable memory, and must not write to the caller's.
