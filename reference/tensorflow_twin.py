@@ -45,7 +45,7 @@ class FrameworkTwin(Twin):
         super().__init__(arch, optimizer, dtype, ignored, compiled)
         self._precision = to = Precision(dtype, self.maps)
         with floatx(dtype):
-            self._layers: dict[str, LayerTwin] = {
+            self.layers: dict[str, LayerTwin] = {
                 name: choose(LAYERS, layer)(layer, to, arch.regulariser) for name, layer in arch.layers
             }
             self._loss = choose(LOSSES, arch.loss)(arch.loss, to) if arch.loss else None
@@ -60,7 +60,7 @@ class FrameworkTwin(Twin):
             self._apply = tf.function(self._apply_eagerly)
 
     def _named_parameters(self) -> Iterator[tuple[str, str, Any]]:
-        for layer, twin in self._layers.items():
+        for layer, twin in self.layers.items():
             for p, variable in twin.params.items():
                 yield layer, p, variable
 
@@ -74,7 +74,7 @@ class FrameworkTwin(Twin):
         """
         self._start()
         check_weights(self.architecture, weights)
-        for name, twin in self._layers.items():
+        for name, twin in self.layers.items():
             for p, variable in twin.params.items():
                 variable.assign(to_tensor(weights.params[name][p], self.dtype, f"{name}.{p}"))
             for b, variable in twin.buffers.items():
@@ -89,7 +89,7 @@ class FrameworkTwin(Twin):
         def copies(named: dict[str, Any]) -> dict[str, Array]:
             return {name: np.array(variable.numpy()) for name, variable in named.items()}
 
-        twins = self._layers.items()
+        twins = self.layers.items()
         return Weights(
             {name: copies(twin.params) for name, twin in twins if twin.params},
             {name: copies(twin.buffers) for name, twin in twins if twin.buffers},
@@ -98,7 +98,7 @@ class FrameworkTwin(Twin):
     def evaluate(self, x: Array) -> dict[str, Array]:
         """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
         tensors = self._forward(to_tensor(x, self.dtype, "x"), training=False, masks={})
-        outputs = {name: h.numpy() for name, h in zip(self._layers, tensors[1:], strict=True)}
+        outputs = {name: h.numpy() for name, h in zip(self.layers, tensors[1:], strict=True)}
         if self._loss is not None:
             outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
         return outputs
@@ -106,7 +106,7 @@ class FrameworkTwin(Twin):
     def _forward(self, x: Tensor, training: bool, masks: dict[str, Tensor]) -> list[Tensor]:
         """The input, then the output of every layer."""
         tensors = [x]
-        for name, layer in self._layers.items():
+        for name, layer in self.layers.items():
             tensors.append(layer.forward(tensors[-1], training, masks.get(name)))
         return tensors
 
@@ -153,7 +153,7 @@ class FrameworkTwin(Twin):
     def _roots(self, output: Tensor, given: Tensor, m: int) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
         """Where autodiff starts, with which upstream gradients, and the loss if there is one."""
         regulariser = self.architecture.regulariser
-        extra = penalty(regulariser, list(self._layers.values()), m, self._precision) if regulariser else None
+        extra = penalty(regulariser, list(self.layers.values()), m, self._precision) if regulariser else None
         if self._loss is not None:
             loss = self._loss.cost(self._forgetful(output), given)
             loss = loss if extra is None else loss + extra
@@ -171,10 +171,10 @@ class FrameworkTwin(Twin):
         for (layer, p, _), gradient in zip(self._named_parameters(), self._gradients, strict=True):
             grads.setdefault(layer, {})[p] = gradient.numpy()
         return Pass(
-            outputs=dict(zip(self._layers, arrays[1:], strict=True)),
+            outputs=dict(zip(self.layers, arrays[1:], strict=True)),
             loss=None if loss is None else np.asarray(loss.numpy()),
             grads=grads,
-            input_grads={name: g.numpy() for name, g in zip(self._layers, activation_grads[:-1], strict=True)},
+            input_grads={name: g.numpy() for name, g in zip(self.layers, activation_grads[:-1], strict=True)},
             output_grad=activation_grads[-1].numpy(),
         )
 
@@ -190,6 +190,7 @@ class FrameworkTwin(Twin):
         gradients = self._gradients if grads is None else self._as_gradients(dict(flatten(grads)))
         if self._optimizer is not None:
             require(gradients is not None, "there are no gradients yet: differentiate first")
+            assert gradients is not None
             self._apply(gradients)
         if grads is not None:  # they are not the last pass's: `update()` is not to take them for it
             self._gradients = None

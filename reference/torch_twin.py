@@ -38,7 +38,7 @@ class FrameworkTwin(Twin):
         self._dtype: torch.dtype = getattr(torch, dtype)
         # torch's layers draw initial weights, which `load` replaces; the caller's random stream is not to move for that.
         with torch.random.fork_rng(devices=[]):
-            self._layers: dict[str, LayerTwin] = {
+            self.layers: dict[str, LayerTwin] = {
                 name: choose(LAYERS, layer)(layer, self._dtype, self.maps) for name, layer in arch.layers
             }
         self._loss = choose(LOSSES, arch.loss)(arch.loss, self.maps) if arch.loss else None
@@ -47,7 +47,7 @@ class FrameworkTwin(Twin):
         self._optimizer = self._make_optimizer()
 
     def _named_slots(self) -> Iterator[tuple[str, str, Slot]]:
-        for layer, twin in self._layers.items():
+        for layer, twin in self.layers.items():
             for p, slot in twin.params.items():
                 yield layer, p, slot
 
@@ -66,7 +66,7 @@ class FrameworkTwin(Twin):
         """
         self._start()
         check_weights(self.architecture, weights)
-        for name, twin in self._layers.items():
+        for name, twin in self.layers.items():
             for p, slot in twin.params.items():
                 slot.write(weights.params[name][p], f"{name}.{p}")
             for b, slot in twin.buffers.items():
@@ -81,7 +81,7 @@ class FrameworkTwin(Twin):
 
     def weights(self) -> Weights:
         """All parameters and buffers, as copies in scratch's layout."""
-        twins = self._layers.items()
+        twins = self.layers.items()
         return Weights(
             {name: {p: slot.read() for p, slot in twin.params.items()} for name, twin in twins if twin.params},
             {name: {b: slot.read() for b, slot in twin.buffers.items()} for name, twin in twins if twin.buffers},
@@ -91,7 +91,7 @@ class FrameworkTwin(Twin):
         """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
         with torch.no_grad():
             tensors = self._forward(to_tensor(x, self._dtype, "x"), training=False, masks={})
-            outputs = {name: h.numpy() for name, h in zip(self._layers, tensors[1:], strict=True)}
+            outputs = {name: h.numpy() for name, h in zip(self.layers, tensors[1:], strict=True)}
             if self._loss is not None:
                 outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
         return outputs
@@ -99,7 +99,7 @@ class FrameworkTwin(Twin):
     def _forward(self, x: Tensor, training: bool, masks: dict[str, Array]) -> list[Tensor]:
         """The input, then the output of every layer."""
         tensors = [x]
-        for name, layer in self._layers.items():
+        for name, layer in self.layers.items():
             tensors.append(layer.forward(tensors[-1], training, masks.get(name)))
         return tensors
 
@@ -121,10 +121,10 @@ class FrameworkTwin(Twin):
             slot.tensor.grad = gradient
             grads.setdefault(layer, {})[p] = slot.to_scratch(gradient)
         return Pass(
-            outputs={name: h.detach().numpy() for name, h in zip(self._layers, tensors[1:], strict=True)},
+            outputs={name: h.detach().numpy() for name, h in zip(self.layers, tensors[1:], strict=True)},
             loss=None if loss is None else np.asarray(loss.detach().numpy()),
             grads=grads,
-            input_grads={name: g.numpy() for name, g in zip(self._layers, activation_grads[:-1], strict=True)},
+            input_grads={name: g.numpy() for name, g in zip(self.layers, activation_grads[:-1], strict=True)},
             output_grad=activation_grads[-1].numpy(),
         )
 

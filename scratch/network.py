@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,32 @@ class Architecture:
             "loss": self.loss.config() if self.loss else None,
             "regulariser": self.regulariser.config() if self.regulariser else None,
         }
+
+    @staticmethod
+    def from_config(config: Any) -> Architecture:
+        """The inverse of `config`.
+
+        Raises
+        ------
+        ValueError
+            If a kind or field is unknown, a field is missing, or a value does not fit.
+        """
+        try:
+            layers = tuple((str(layer["name"]), _made(Layer.kinds, layer, "layer")) for layer in config["layers"])
+            loss, regulariser = config["loss"], config["regulariser"]
+            return Architecture(
+                layers,
+                None if loss is None else _made(Loss.kinds, loss, "loss"),
+                None if regulariser is None else _made({"L2": L2}, regulariser, "regulariser"),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the description of a network: {error}") from error
+
+
+def _made(kinds: Mapping[str, type[Any]], config: dict[str, Any], sort: str) -> Any:
+    fields = {name: value for name, value in config.items() if name not in ("kind", "name")}
+    require(config["kind"] in kinds, f"unknown kind of {sort}: {config['kind']!r}; known are {', '.join(kinds)}")
+    return kinds[config["kind"]](**fields)
 
 
 def architecture(*layers: Layer, loss: Loss | None = None, regulariser: L2 | None = None) -> Architecture:
