@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from typing import Any
 
 from comparisons.cases import Case, all_cases, select
 from comparisons.errors import UnknownName
-from comparisons.runner import DTYPES, SUBJECT, CaseResult, Runner
+from comparisons.runner import DTYPES, CaseResult, Runner
 from reference import CONVENTIONS, FRAMEWORKS, MissingFramework, twin_class
 from reports import RunTables, frame
 
@@ -153,7 +154,8 @@ def _facts(request: Request, started: datetime, complete: bool, cases: int, runn
         "started": started.isoformat(timespec="seconds"),
         "seed": request.seed,
         "dtypes": list(request.dtypes),
-        "frameworks": {SUBJECT: runner.versions[SUBJECT]} | {f: runner.versions[f] for f in runner.frameworks},
+        "frameworks": {"numpy": metadata.version("numpy")}
+        | {name: runner.versions[name].removeprefix(f"{name} ") for name in runner.frameworks},
         "python": platform.python_version(),
         "platform": platform.platform(aliased=True, terse=True) + " " + platform.machine(),
         "peak_memory_mb": _peak_memory(),

@@ -83,8 +83,11 @@ class Judged:
         """One row of the table."""
         start = time.perf_counter()
         reference = self.traces.r64.tensors[name]
-        floors = [CONVENTIONS[c].floor for c in self.traces.conventions] if dtype == "float64" else []
-        row = self.common | _where(name) | judge(subject, reference, dtype, noise, max(floors, default=0.0), kink)
+        floors = {CONVENTIONS[c].floor: c for c in self.traces.conventions} if dtype == "float64" else {}
+        floor = max(floors, default=0.0)
+        row = self.common | _where(name) | judge(subject, reference, dtype, noise, floor, kink)
+        if floor and row.get("tolerance") == floor:
+            row["floor"] = floors[floor]
         if row["verdict"] == "mismatch" and not row["diagnosis"]:
             allowed = row["tolerance"] * row["scale"]
             given = self.traces.r64.tensors

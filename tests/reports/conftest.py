@@ -114,7 +114,10 @@ def _break_batchnorm(rows: list[dict[str, Any]]) -> None:
 
 
 def _extra_failures(rng: np.random.Generator) -> list[dict[str, Any]]:
-    nan, case = float("nan"), "layer/lstm/very-long-case-name-with-every-option-spelled-out/batch1/length17/hidden23/seed5"
+    nan, case = (
+        float("nan"),
+        "layer/lstm/very-long-case-name-with-every-option-spelled-out/batch1/length17/hidden23/seed5",
+    )
     return [
         discrepancy(rng, case=case, tensor="", verdict="error", needed=nan, tolerance=nan, noise=nan, step=None,
                     worst_index="", subject_value=nan, reference_value=nan, phase="",
@@ -173,7 +176,12 @@ def build(green: bool = True, copies: int = 1, steps: int = 120, seed: int = 0) 
     timings = [
         {"case": case, "implementation": name, "runs": runs, "seconds": seconds}
         for _, case in CASES
-        for name, runs, seconds in (("torch", 6, 0.9), ("scratch", 4, 0.5), ("comparison", 1, 0.1), ("tensorflow", 6, 2.5))
+        for name, runs, seconds in (
+            ("torch", 6, 0.9),
+            ("scratch", 4, 0.5),
+            ("comparison", 1, 0.1),
+            ("tensorflow", 6, 2.5),
+        )
     ]
     skipped = [{"case": "*", "implementation": "jax", "reason": "jax is not installed: pip install jax"},
                {"case": CASES[1][1], "implementation": "tensorflow", "reason": "no CPU kernel for dilation with stride"}]  # fmt: skip

@@ -1,0 +1,145 @@
+"""The terminal, Markdown and HTML reports: whole, escaped, and no wider or heavier than promised."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from reports import RunTables, render
+from reports.html import html
+from reports.markdown import markdown
+
+VOID = {"meta", "br", "input", "path", "use", "rect", "line", "circle"}
+
+
+def terminal(tables: RunTables, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"), force_terminal=False)  # noqa: SIM115
+    render(tables, console, "backproof-runs/x")
+    console.file.close()
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_terminal_keeps_to_its_width_and_names_are_whole(green: RunTables, red: RunTables, width: int) -> None:
+    for tables in (green, red):
+        text = terminal(tables, width)
+        assert max(map(len, text.splitlines())) <= width
+    joined = re.sub(r"\s+", "", text)
+    for name in red.discrepancies.query("verdict == 'mismatch'")["case"].unique():
+        assert name in joined
+
+
+def test_terminal_says_the_verdict_first_and_the_cause(green: RunTables, red: RunTables) -> None:
+    assert terminal(green).splitlines()[0] == "ALL MATCH"
+    text = terminal(red)
+    assert text.splitlines()[0] == "NOT EQUAL"
+    assert "Failing  19 rows; first the culprit of each case" in text
+    assert "cause    grad is exactly 1/32 of the reference: divided by m twice" in text
+
+
+def test_terminal_counts_tensors_per_phase(green: RunTables) -> None:
+    line = next(line for line in terminal(green).splitlines() if line.startswith("gradient"))
+    rows = green.discrepancies.query("dtype == 'float64' and phase == 'gradient'")
+    matching = (rows["verdict"] == "match").sum()
+    assert line.split()[1:5] == [str(len(rows)), str(matching), str(len(rows) - matching), "0"]
+
+
+def test_nothing_compared_is_said_plainly(empty: RunTables) -> None:
+    assert terminal(empty).splitlines()[:2] == ["NOTHING COMPARED", "No tensor could be compared."]
+    assert "NOTHING COMPARED" in markdown(empty)
+    assert "No tensor could be compared" in html(empty)
+
+
+def test_markdown_tables_are_well_formed(red: RunTables) -> None:
+    text = markdown(red)
+    width = None
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            width = None
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line))
+        assert width in (None, cells), line
+        width = cells
+    assert r"grad/embedding1.W\|E" in text
+    assert "<zeros>" not in re.sub(r"`[^`]*`", "", text)
+    assert text.count("<details>") == text.count("</details>")
+
+
+class Checker(HTMLParser):
+    """Follows the nesting of elements and collects what is loaded from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and value and not value.startswith("#"):
+                self.loads.append(value)
+            if name == "id":
+                self.ids.append(value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("tr", "td", "th", "li", "p") or tag in VOID:
+            while self.open and self.open[-1] != tag and self.open[-1] in ("tr", "td", "th", "li", "p"):
+                self.open.pop()
+        if tag not in VOID:
+            assert self.open.pop() == tag, tag
+
+
+@pytest.mark.parametrize("kind", ["green", "red"])
+def test_page_is_well_formed_and_loads_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+    page = html(request.getfixturevalue(kind))
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.loads == []
+    assert len(checker.ids) == len(set(checker.ids))
+    assert "url(http" not in page
+    assert "@import" not in page
+
+
+def test_page_escapes_what_tables_hold(red: RunTables) -> None:
+    page = html(red)
+    assert "layer/dense/&lt;zeros&gt;" in page
+    assert "<zeros>" not in page
+
+
+def test_page_names_the_culprit_and_folds_what_inherits(red: RunTables) -> None:
+    page = html(red)
+    assert page.index("divided by m twice") < page.index("further rows of this case")
+    assert page.count('class="culprit"') == 4
+
+
+def test_page_carries_every_row(red: RunTables) -> None:
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html(red), re.DOTALL)
+    assert data
+    columns = json.loads(data.group(1))
+    tensors = [columns["tensor"]["words"][code] for code in columns["tensor"]["rows"]]
+    assert tensors == red.discrepancies["tensor"].tolist()
+    assert len(columns["needed"]) == len(red.discrepancies)
+
+
+def test_page_of_ten_thousand_rows_stays_light_and_repeats_itself(build_run: Callable[..., RunTables]) -> None:
+    tables = build_run(copies=20)
+    assert len(tables.discrepancies) > 10_000
+    page = html(tables)
+    assert len(page.encode()) < 2_000_000
+    assert page == html(tables)
