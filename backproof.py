@@ -13,12 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from comparisons.weights_file import read_weights, write_weights
-
     from comparisons.cases import Case, all_cases, select
     from comparisons.errors import BackproofError
     from comparisons.networks import NETWORKS
     from comparisons.run import Request, compare
+    from comparisons.weights_file import read_weights, write_weights
     from reference import CONVENTIONS, FRAMEWORKS, Convention, MissingFramework
     from reports import ReportError, RunTables, exit_code, read, write
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 ROLES = ("fg", "muted", "line", "bg", "fail", *(f"phase{i}" for i in range(6)), *(f"curve{i}" for i in range(4)))
 _STAND_IN = {role: f"#fe01{index:02x}" for index, role in enumerate(ROLES)}
@@ -100,7 +101,7 @@ def _checksum(text: str) -> int:
     return crc32(text.encode())
 
 
-def dots(ax: Axes, x: Sequence[float], y: Sequence[float], role: str, size: float = 4.0, alpha: float = 0.6) -> None:
+def dots(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, size: float = 4.0, alpha: float = 0.6) -> None:
     """Round dots as one path of zero-length strokes: thousands weigh little, and overlaps do not add up to black."""
     import numpy as np
     from matplotlib.patches import PathPatch

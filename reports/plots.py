@@ -73,10 +73,10 @@ def _diagonals(ax: Axes, low: float, high: float) -> None:
     ax.plot([low, high], [low, high], color=figures.colour("fail"), lw=1.4)
     noise = [low - math.log10(K), high - math.log10(K)]
     ax.plot([low, high], noise, color=figures.colour("muted"), lw=1, ls=(0, (4, 3)))
-    right = {"ha": "right", "size": 9, "xytext": (-4, 5), "textcoords": "offset points"}
+    right: dict[str, Any] = {"ha": "right", "size": 9, "xytext": (-4, 5), "textcoords": "offset points"}
     middle = low + 0.62 * (high - low)
     ax.annotate("limit: needed = tolerance", (middle, middle), color=figures.colour("fail"), **right)
-    below = {**right, "ha": "left", "xytext": (6, -11)}
+    below: dict[str, Any] = {**right, "ha": "left", "xytext": (6, -11)}
     ax.annotate("noise = tolerance / 1000", (middle, middle - math.log10(K)), color=figures.colour("muted"), **below)
 
 
