@@ -84,6 +84,7 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     results: list[CaseResult] = []
     complete = False
     absent: list[dict[str, Any]] = []
+    runner = Runner((), request.dtypes)
     try:
         usable, absent = _usable(request, lambda what: progress(what, 0, len(cases)))
         runner = Runner(usable, request.dtypes)
@@ -93,7 +94,7 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
         progress("", len(cases), len(cases))
         complete = True
     except KeyboardInterrupt:
-        runner = Runner((), request.dtypes)
+        pass
     tables = _tables(results, absent, run=f"{started:%Y%m%dT%H%M%SZ}-seed{request.seed}")
     tables.info.update(_facts(request, started, complete, len(cases), runner))
     tables.info["wall_seconds"] = time.perf_counter() - begun
