@@ -7,7 +7,7 @@ import fnmatch
 from dataclasses import dataclass, replace
 
 from comparisons.errors import UnknownName
-from comparisons.networks import NETWORKS
+from comparisons.networks import NETWORKS, input_shape
 from scratch import (
     Adam,
     Architecture,
@@ -55,8 +55,8 @@ class Case:
         The network, often of a single layer, or of none but a loss.
     batches : tuple of int
         Size of each batch in turn; one pass each, and one optimizer step each if there is an optimizer.
-    n_in : int
-        Number of input features.
+    input_shape : tuple of int
+        Shape of one example.
     regime : str
         A key of `REGIMES`: how the inputs are drawn.
     training : bool
@@ -75,7 +75,7 @@ class Case:
     id: str
     architecture: Architecture
     batches: tuple[int, ...]
-    n_in: int
+    input_shape: tuple[int, ...]
     regime: str = "normal"
     training: bool = True
     optimizer: Optimizer | None = None
@@ -93,13 +93,13 @@ class Case:
 def _layer_cases() -> list[Case]:
     cases = []
 
-    def add(name: str, *layers, n_in: int, **options) -> None:
-        cases.append(Case(f"layer/{name}", architecture(*layers), n_in=n_in, **options))
+    def add(name: str, *layers, input_shape: tuple[int, ...], **options) -> None:
+        cases.append(Case(f"layer/{name}", architecture(*layers), input_shape=input_shape, **options))
 
     for batch in (1, 5):
-        add(f"dense/batch{batch}", Dense(4, 3), n_in=4, batches=(batch,))
-    add("dense/no-bias", Dense(3, 6, bias=False), n_in=3, batches=(4,))
-    add("dense/one-output", Dense(6, 1), n_in=6, batches=(4,), regime="zeros")
+        add(f"dense/batch{batch}", Dense(4, 3), input_shape=(4,), batches=(batch,))
+    add("dense/no-bias", Dense(3, 6, bias=False), input_shape=(3,), batches=(4,))
+    add("dense/one-output", Dense(6, 1), input_shape=(6,), batches=(4,), regime="zeros")
     activations = {
         "sigmoid": Sigmoid(),
         "tanh": Tanh(),
@@ -110,17 +110,23 @@ def _layer_cases() -> list[Case]:
     }
     for name, layer in activations.items():
         for regime in ("normal", "zeros", "saturated", "tiny"):
-            add(f"{name}/{regime}", layer, n_in=5, batches=(4,), regime=regime)
-        add(f"{name}/batch1", layer, n_in=9, batches=(1,))
+            add(f"{name}/{regime}", layer, input_shape=(5,), batches=(4,), regime=regime)
+        add(f"{name}/batch1", layer, input_shape=(9,), batches=(1,))
     for regime in ("normal", "large", "tiny", "offset", "zeros"):
-        add(f"batchnorm/{regime}", BatchNorm(4, momentum=0.8, epsilon=1e-3), n_in=4, batches=(7, 5, 2), regime=regime)
-    add("batchnorm/small-epsilon", BatchNorm(4, epsilon=1e-8), n_in=4, batches=(6, 3))
-    add("batchnorm/batch1", BatchNorm(4), n_in=4, batches=(1, 1))
-    add("batchnorm/evaluation", BatchNorm(4), n_in=4, batches=(5,), training=False)
-    add("batchnorm/evaluation-batch1", BatchNorm(4), n_in=4, batches=(1,), training=False)
+        add(
+            f"batchnorm/{regime}",
+            BatchNorm(4, momentum=0.8, epsilon=1e-3),
+            input_shape=(4,),
+            batches=(7, 5, 2),
+            regime=regime,
+        )
+    add("batchnorm/small-epsilon", BatchNorm(4, epsilon=1e-8), input_shape=(4,), batches=(6, 3))
+    add("batchnorm/batch1", BatchNorm(4), input_shape=(4,), batches=(1, 1))
+    add("batchnorm/evaluation", BatchNorm(4), input_shape=(4,), batches=(5,), training=False)
+    add("batchnorm/evaluation-batch1", BatchNorm(4), input_shape=(4,), batches=(1,), training=False)
     for keep in (0.5, 0.8):
-        add(f"dropout/keep{keep}", Dropout(keep), n_in=9, batches=(6,))
-    add("dropout/evaluation", Dropout(0.5), n_in=9, batches=(6,), training=False)
+        add(f"dropout/keep{keep}", Dropout(keep), input_shape=(9,), batches=(6,))
+    add("dropout/evaluation", Dropout(0.5), input_shape=(9,), batches=(6,), training=False)
     return cases
 
 
@@ -133,7 +139,13 @@ def _loss_cases() -> list[Case]:
         "mean-squared-error": (MeanSquaredError(), 3, ("normal", "large", "zeros")),
     }
     return [
-        Case(f"loss/{name}/{regime}-batch{batch}", architecture(loss=loss), batches=(batch,), n_in=k, regime=regime)
+        Case(
+            f"loss/{name}/{regime}-batch{batch}",
+            architecture(loss=loss),
+            batches=(batch,),
+            input_shape=(k,),
+            regime=regime,
+        )
         for name, (loss, k, regimes) in losses.items()
         for regime in regimes
         for batch in (1, 6)
@@ -154,7 +166,7 @@ def _optimizer_cases() -> list[Case]:
             f"optimizer/{name}",
             architecture(Dense(6, 4)),
             batches=(1,) * 50,
-            n_in=6,
+            input_shape=(6,),
             optimizer=optimizer,
             recorded_gradients=True,
             recorded_steps=(1, 2, 3, 10, 11, 50),
@@ -176,10 +188,14 @@ def _network_cases() -> list[Case]:
     cases = []
     for name, optimizer in optimizers.items():
         arch = NETWORKS[name]
-        n_in = arch.layers[0][1].n_in  # type: ignore[attr-defined]
         # The last batch is short, as the last one of an epoch is.
         several = Case(
-            f"network/{name}/batch8", arch, (8, 8, 8, 3), n_in, optimizer=optimizer, recorded_steps=(1, 2, 3, 4)
+            f"network/{name}/batch8",
+            arch,
+            (8, 8, 8, 3),
+            input_shape(arch),
+            optimizer=optimizer,
+            recorded_steps=(1, 2, 3, 4),
         )
         cases.append(several)
         if not any(isinstance(layer, BatchNorm) for _, layer in arch.layers):  # torch refuses a batch of one
@@ -197,7 +213,7 @@ def _training_cases() -> list[Case]:
             "training/digits/adam",
             NETWORKS["digits"],
             sizes,
-            64,
+            (64,),
             optimizer=Adam(0.003),
             recorded_steps=(1, 2, 3, *ends),
             data="digits",

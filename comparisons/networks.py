@@ -58,3 +58,12 @@ NETWORKS: dict[str, Architecture] = {
         Dense(64, 48, bias=False), BatchNorm(48), ReLU(), Dropout(0.8), Dense(48, 10), loss=SoftmaxCrossEntropy()
     ),
 }
+
+
+def input_shape(arch: Architecture) -> tuple[int, ...]:
+    """Shape of one example, as the first layer that knows tells it."""
+    for _, layer in arch.layers:
+        for attribute in ("n_in", "n"):
+            if hasattr(layer, attribute):
+                return (getattr(layer, attribute),)
+    raise ValueError("no layer tells the shape of an example")

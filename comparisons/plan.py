@@ -122,17 +122,17 @@ def random_weights(case: Case, rng: np.random.Generator) -> Weights:
 
 
 def _batch(case: Case, size: int, rng: np.random.Generator) -> PlannedBatch:
-    x = _inputs(case.regime, (size, case.n_in), rng)
-    n_out = _n_out(case)
+    x = _inputs(case.regime, (size, *case.input_shape), rng)
+    output = (size, *_shapes(case)[-1])
     masks = _masks(case, size, rng)
     loss = case.architecture.loss
     if loss is None:
         # Never ones: a sum has zero gradient through batch norm and softmax, and would test nothing.
-        return PlannedBatch(x, upstream=rng.standard_normal((size, n_out)), masks=masks)
-    return PlannedBatch(x, target=_targets(case, (size, n_out), rng), masks=masks)
+        return PlannedBatch(x, upstream=rng.standard_normal(output), masks=masks)
+    return PlannedBatch(x, target=_targets(case, output, rng), masks=masks)
 
 
-def _inputs(regime: str, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def _inputs(regime: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     x = rng.standard_normal(shape)
     match regime:
         case "large":
@@ -154,20 +154,16 @@ def _inputs(regime: str, shape: tuple[int, int], rng: np.random.Generator) -> Ar
     return x
 
 
-def _widths(case: Case) -> list[int]:
-    """Number of features at the input of every layer, and at the output of the last."""
-    widths = [case.n_in]
+def _shapes(case: Case) -> list[tuple[int, ...]]:
+    """Shape of one example at the input of every layer, and at the output of the last."""
+    shapes = [case.input_shape]
     for _, layer in case.architecture.layers:
-        widths.append(getattr(layer, "n_out", widths[-1]))
-    return widths
+        shapes.append(layer.output_shape(shapes[-1]))
+    return shapes
 
 
-def _n_out(case: Case) -> int:
-    return _widths(case)[-1]
-
-
-def _targets(case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Array:
-    loss, (m, k) = case.architecture.loss, shape
+def _targets(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    loss, m, k = case.architecture.loss, shape[0], shape[-1]
     if isinstance(loss, MeanSquaredError):
         return rng.standard_normal(shape)
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -180,8 +176,8 @@ def _targets(case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Ar
 
 def _masks(case: Case, size: int, rng: np.random.Generator) -> dict[str, Array]:
     return {
-        name: dropout_mask(rng, (size, width), layer.keep_prob)
-        for (name, layer), width in zip(case.architecture.layers, _widths(case), strict=False)
+        name: dropout_mask(rng, (size, *shape), layer.keep_prob)
+        for (name, layer), shape in zip(case.architecture.layers, _shapes(case), strict=False)
         if isinstance(layer, Dropout) and case.training
     }
 

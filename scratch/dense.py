@@ -46,6 +46,9 @@ class Dense(Layer):
         shapes: dict[str, tuple[int, ...]] = {"W": (self.n_in, self.n_out)}
         return shapes | {"b": (self.n_out,)} if self.bias else shapes
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.n_out,)
+
     def forward(self, x: Array, state: LayerState) -> tuple[Array, Array]:
         require(x.ndim == 2 and x.shape[1] == self.n_in, f"Dense({self.n_in}, {self.n_out}): input has shape {x.shape}")
         z = x @ state.params["W"]

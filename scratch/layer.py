@@ -62,6 +62,10 @@ class Layer:
         """Name and first value (float64) of every buffer."""
         return {}
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one example's output, given the shape of one example's input."""
+        return shape
+
     def forward(self, x: Array, state: LayerState) -> tuple[Array, Any]:
         """Output of the layer, and the cache its `backward` needs."""
         raise NotImplementedError
