@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import itertools
 from dataclasses import dataclass, replace
 
 from comparisons.errors import UnknownName
@@ -17,6 +18,7 @@ from scratch import (
     Dense,
     Dropout,
     GradientDescent,
+    Layer,
     LeakyReLU,
     Loss,
     MeanSquaredError,
@@ -67,7 +69,11 @@ class Case:
     recorded_steps : tuple of int
         Steps after which parameters, optimizer state and buffers are kept.
     data : str
-        Name of a real data set (`digits`); empty for drawn inputs.
+        Name of a real data set (`digits`, `cats`); empty for drawn inputs.
+    subject : str
+        Which implementation is judged: `scratch`, or `course` for the course's own functions.
+    slow : bool
+        Whether the case takes minutes: it runs only where a selection names it.
     seed : int
         With the id, determines everything that is drawn.
     """
@@ -82,11 +88,13 @@ class Case:
     recorded_gradients: bool = False
     recorded_steps: tuple[int, ...] = ()
     data: str = ""
+    subject: str = "scratch"
+    slow: bool = False
     seed: int = 0
 
     @property
     def suite(self) -> str:
-        """The first part of the id: layer, loss, optimizer, network or training."""
+        """The first part of the id: layer, loss, optimizer, network, course or training."""
         return self.id.partition("/")[0]
 
 
@@ -221,14 +229,47 @@ def _training_cases() -> list[Case]:
     ]
 
 
+def _course_cases() -> list[Case]:
+    def network(*sizes: int) -> Architecture:
+        layers: list[Layer] = []
+        for n_in, n_out in itertools.pairwise(sizes):
+            layers += [Dense(n_in, n_out), ReLU()]
+        return architecture(*layers[:-1], Sigmoid(), loss=BinaryCrossEntropy())
+
+    optimizers: dict[str, Optimizer] = {
+        "gradient-descent": GradientDescent(0.0075),
+        "momentum": Momentum(0.01),
+        "adam": Adam(0.01),
+    }
+    cases = [
+        Case(f"course/deep/{name}", network(7, 5, 4, 1), (8, 8, 1, 3), (7,), optimizer=optimizer,
+             recorded_steps=(1, 2, 3, 4), subject="course")
+        for name, optimizer in optimizers.items()
+    ]  # fmt: skip
+    cases.append(replace(cases[0], id="course/logistic/gradient-descent", architecture=network(7, 1)))
+    cats = network(12288, 20, 7, 5, 1)
+    whole_set = Case("course/cats/seed002", cats, (209,) * 2500, (12288,), optimizer=GradientDescent(0.0075),
+                     recorded_steps=(1, 2, 100, 1000, 2500), data="cats", subject="course", slow=True)  # fmt: skip
+    return [*cases, whole_set]
+
+
 def all_cases(seed: int = 0) -> list[Case]:
-    """Every case of the default run, in the order in which they run."""
-    cases = [*_layer_cases(), *_loss_cases(), *_optimizer_cases(), *_network_cases(), *_training_cases()]
+    """Every case, in the order in which they run."""
+    cases = [
+        *_layer_cases(),
+        *_loss_cases(),
+        *_optimizer_cases(),
+        *_network_cases(),
+        *_course_cases(),
+        *_training_cases(),
+    ]
     return [replace(case, seed=seed) for case in cases]
 
 
 def select(cases: list[Case], selection: tuple[str, ...]) -> list[Case]:
     """The cases that a selection names: whole ids, their leading parts (`layer/dense`) or patterns (`*/batch1`).
+
+    Without a selection: all but the slow ones.
 
     Raises
     ------
@@ -236,7 +277,7 @@ def select(cases: list[Case], selection: tuple[str, ...]) -> list[Case]:
         If a part of the selection names no case; the message offers the closest ids.
     """
     if not selection:
-        return cases
+        return [case for case in cases if not case.slow]
     chosen: set[str] = set()
     for pattern in selection:
         stem = pattern.rstrip("/")

@@ -74,9 +74,9 @@ def list_cases(selection: tuple[str, ...]) -> None:
     from comparisons.cases import all_cases, select
     from reference import FRAMEWORKS, missing
 
-    chosen = select(all_cases(), selection)
+    chosen = select(all_cases(), selection) if selection else all_cases()
     for case in chosen:
-        click.echo(case.id)
+        click.echo(f"{case.id}  (takes minutes; runs only when named)" if case.slow else case.id)
     click.echo(f"\n{len(chosen)} cases", err=True)
     for framework in FRAMEWORKS:
         reason = missing(framework)
@@ -113,7 +113,8 @@ def run(
 ) -> None:
     """Compare the cases and write a report: terminal, CSV, Parquet, Markdown, HTML.
 
-    SELECTION: case ids, their leading parts (`layer/dense`) or patterns (`'*/batch1'`); all cases without one.
+    SELECTION: case ids, their leading parts (`layer/dense`) or patterns (`'*/batch1'`); all but the slow cases
+    without one.
 
     \b
     Exit code: 0  everything compared agrees

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from comparisons.cases import Case
-from comparisons.errors import MissingData
-from scratch import Dropout, MeanSquaredError, SoftmaxCrossEntropy, dropout_mask, initial_weights, minibatches
+from comparisons.data import DATA
+from scratch import Dense, Dropout, MeanSquaredError, SoftmaxCrossEntropy, dropout_mask, initial_weights, minibatches
+from scratch.course import initialize_parameters_deep
 from scratch.weights import Arrays, Weights
 
 Array = np.ndarray
@@ -54,12 +55,20 @@ class Plan:
     def mapped(self, change: Callable[[Array], Array]) -> Plan:
         """The plan with `change` applied to every floating-point array but the targets' values, which it only casts."""
 
+        done: dict[int, Array] = {}
+
+        def once(a: Array) -> Array:
+            # An array that many batches share is changed once, and shared again.
+            if id(a) not in done:
+                done[id(a)] = change(a)
+            return done[id(a)]
+
         def arrays(nested: Arrays) -> Arrays:
             return {layer: {n: change(a) for n, a in named.items()} for layer, named in nested.items()}
 
         def batch(b: PlannedBatch) -> PlannedBatch:
-            upstream = None if b.upstream is None else change(b.upstream)
-            return replace(b, x=change(b.x), upstream=upstream)
+            upstream = None if b.upstream is None else once(b.upstream)
+            return replace(b, x=once(b.x), upstream=upstream)
 
         return Plan(
             Weights(arrays(self.weights.params), arrays(self.weights.buffers)),
@@ -71,9 +80,10 @@ class Plan:
     def astype(self, dtype: str) -> Plan:
         """The plan in another precision, targets included."""
         plan = self.mapped(lambda a: a.astype(dtype))
+        targets = {id(b.target): b.target.astype(dtype) for b in plan.batches if b.target is not None}
 
         def cast(b: PlannedBatch) -> PlannedBatch:
-            return replace(b, target=None if b.target is None else b.target.astype(dtype))
+            return replace(b, target=targets.get(id(b.target), None if b.target is None else b.target.astype(dtype)))
 
         return replace(
             plan,
@@ -202,35 +212,24 @@ def _gradient_sequence(weights: Weights, steps: int, rng: np.random.Generator) -
     return sequence
 
 
-def digits() -> tuple[Array, Array, Array, Array]:
-    """scikit-learn's handwritten digits, scaled to [0, 1], one-hot, split 1,437 : 360 in a fixed order.
-
-    Returns
-    -------
-    x_train, y_train, x_test, y_test : ndarray of float64
-        Shapes (1437, 64), (1437, 10), (360, 64), (360, 10).
-
-    Raises
-    ------
-    MissingData
-        If scikit-learn is not installed.
-    """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingData("digits: scikit-learn is not installed; pip install 'backproof[data]'") from error
-    pixels, labels = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(pixels))
-    x, y = pixels[order] / 16, np.eye(10)[labels[order]]
-    return x[:1437], y[:1437], x[1437:], y[1437:]
-
-
 def _real_plan(case: Case, rng: np.random.Generator) -> Plan:
-    x, y, x_test, y_test = digits()
-    weights = initial_weights(case.architecture, rng, "he")
+    x, y, x_test, y_test = DATA[case.data]()
+    held_out = PlannedBatch(x_test, y_test)
     size = max(case.batches)
+    if size >= len(x):  # the whole set each time, as the course trains, from the course's own first weights
+        return Plan(_course_weights(case), [PlannedBatch(x, y)] * len(case.batches), [], held_out)
+    weights = initial_weights(case.architecture, rng, "he")
     batches: list[PlannedBatch] = []
     while len(batches) < len(case.batches):
         epoch = minibatches(rng, len(x), size)
         batches += [PlannedBatch(x[i], y[i], masks=_masks(case, len(i), rng)) for i in epoch]
-    return Plan(weights, batches[: len(case.batches)], [], PlannedBatch(x_test, y_test))
+    return Plan(weights, batches[: len(case.batches)], [], held_out)
+
+
+def _course_weights(case: Case) -> Weights:
+    sizes = [case.input_shape[0], *(layer.n_out for _, layer in case.architecture.layers if isinstance(layer, Dense))]
+    columns = initialize_parameters_deep(sizes)
+    dense = [name for name, layer in case.architecture.layers if isinstance(layer, Dense)]
+    return Weights(
+        {name: {"W": columns[f"W{l}"].T.copy(), "b": columns[f"b{l}"].ravel()} for l, name in enumerate(dense, start=1)}  # noqa: E741
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.cases import Case
+from comparisons.course_model import CourseModel
 from comparisons.diagnosis import Mismatch, diagnose
 from comparisons.discrepancy import Kink, judge
 from comparisons.errors import MissingData
@@ -23,7 +24,8 @@ from comparisons.tolerance import UNDECIDABLE, K, Runs, largest, noise
 from comparisons.trace import Trace, record
 from reference import CONVENTIONS, Twin, Unsupported, twin_class, version
 
-SUBJECT = "scratch"
+SUBJECTS: dict[str, type[ScratchModel] | type[CourseModel]] = {"scratch": ScratchModel, "course": CourseModel}
+"""Implementations that are judged, by name."""
 DTYPES = ("float64", "float32")
 COMPILE_FROM = 50
 """Number of steps from which compiling a framework's training step pays for itself."""
@@ -109,7 +111,7 @@ class Runner:
     def __init__(self, frameworks: Iterable[str], dtypes: tuple[str, ...] = DTYPES) -> None:
         self.frameworks, self.dtypes = tuple(frameworks), dtypes
         self._twins: OrderedDict[tuple, Twin] = OrderedDict()
-        self.versions = {SUBJECT: f"numpy {metadata.version('numpy')}"} | {f: version(f) for f in self.frameworks}
+        self.versions = {"numpy": f"numpy {metadata.version('numpy')}"} | {f: version(f) for f in self.frameworks}
 
     def run(self, cases: Iterable[Case]) -> Iterator[CaseResult]:
         """Compare each case in turn."""
@@ -126,13 +128,13 @@ class Runner:
             result.skipped.append({"case": case.id, "implementation": "all", "reason": str(error)})
             return result
         try:
-            model = ScratchModel(case.architecture, case.optimizer, "float64")
+            model = SUBJECTS[case.subject](case.architecture, case.optimizer, "float64")
             s64, s32 = record(model, case, drawn), record(model, case, drawn.astype("float32"))
         except Exception as error:
-            self._failure(result, case, "*", "error", f"{SUBJECT} raised {_one_line(error)}", "")
+            self._failure(result, case, "*", "error", f"{case.subject} raised {_one_line(error)}", "")
             return result
-        self._time(result, case, SUBJECT, 2, s64.seconds + s32.seconds)
-        _curves(result, case, SUBJECT, s64)
+        self._time(result, case, case.subject, 2, s64.seconds + s32.seconds)
+        _curves(result, case, case.subject, s64)
         for framework in self.frameworks:
             self._against(result, case, drawn, framework, s64, s32)
         inside = sum(t["seconds"] for t in result.timings)
@@ -161,7 +163,8 @@ class Runner:
         common = self._common(case, framework, traces.conventions)
         judged = Judged(case, drawn, common, traces, s64, s32)
         result.discrepancies += self._judge_traces(judged)
-        if len(case.architecture.layers) > 1 and not case.recorded_gradients and "float64" in self.dtypes:
+        alone = case.subject == "scratch" and len(case.architecture.layers) > 1 and not case.recorded_gradients
+        if alone and "float64" in self.dtypes:
             result.discrepancies += self._judge_local(judged)
 
     def _reference_traces(self, result: CaseResult, case: Case, drawn: Plan, framework: str) -> ReferenceTraces:
@@ -205,9 +208,9 @@ class Runner:
         return {
             "case": case.id,
             "suite": case.suite,
-            "subject": SUBJECT,
+            "subject": case.subject,
             "reference": framework,
-            "versions": f"{self.versions[SUBJECT]}, {self.versions[framework]}",
+            "versions": f"{self.versions['numpy']}, {self.versions[framework]}",
             "convention": " ".join(conventions),
             "scope": "propagated",
         }
@@ -221,7 +224,7 @@ class Runner:
                     subject = runs.s64 if dtype == "float64" else runs.s32
                     yield j.row(name, subject, dtype, noise(runs, dtype), j.kink(name, dtype))
                 continue
-            lacking = j.common["reference"] if name in j.s64.tensors else SUBJECT
+            lacking = j.common["reference"] if name in j.s64.tensors else j.case.subject
             for dtype in self.dtypes:
                 verdict = {"dtype": dtype, "verdict": "missing", "diagnosis": f"{lacking} has no such tensor"}
                 yield j.common | _where(name) | verdict

@@ -16,7 +16,7 @@ import numpy as np
 
 from comparisons.cases import Case
 from comparisons.plan import Plan, PlannedBatch
-from scratch import SoftmaxCrossEntropy
+from scratch import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, SoftmaxCrossEntropy
 from scratch.network import Architecture, Pass
 from scratch.weights import Arrays, Weights, flatten
 
@@ -137,18 +137,24 @@ def _record_evaluation(model: Model, held_out: PlannedBatch | None, step: int, t
     assert held_out is not None
     outputs = model.evaluate(held_out.x)
     trace.tensors |= {f"step{step}/evaluation/{layer}": a for layer, a in outputs.items()}
-    if isinstance(model.architecture.loss, SoftmaxCrossEntropy):
-        assert held_out.target is not None
-        _record_decisions(outputs["predictions"], held_out.target, f"step{step}/evaluation/", trace)
+    margins = _margins(model.architecture.loss, outputs.get("predictions"), held_out.target)
+    if margins is not None:
+        prefix = f"step{step}/evaluation/"
+        trace.tensors[prefix + "margin"] = margins
+        trace.tensors[prefix + "correct"] = (margins > 0).astype(margins.dtype)
+        trace.kinks[prefix + "correct"] = prefix + "margin"
 
 
-def _record_decisions(predictions: Array, target: Array, prefix: str, trace: Trace) -> None:
-    """Which examples are classified rightly; it jumps where the margin between the right class and the best other is 0."""
-    right = target.astype(bool)
-    margin = predictions[right] - np.where(right, -np.inf, predictions).max(axis=1)
-    trace.tensors[prefix + "margin"] = margin
-    trace.tensors[prefix + "correct"] = (margin > 0).astype(predictions.dtype)
-    trace.kinks[prefix + "correct"] = prefix + "margin"
+def _margins(loss: Loss | None, predictions: Array | None, target: Array | None) -> Array | None:
+    """By how much each example is classified rightly (below 0: wrongly); None where nothing is classified."""
+    if predictions is None or target is None:
+        return None
+    if isinstance(loss, SoftmaxCrossEntropy):  # the right class against the best other
+        right = target.astype(bool)
+        return predictions[right] - np.where(right, -np.inf, predictions).max(axis=1)
+    if isinstance(loss, BinaryCrossEntropy | BinaryCrossEntropyFromLogits) and set(np.unique(target)) <= {0, 1}:
+        return ((predictions - 0.5) * (2 * target - 1)).ravel()
+    return None
 
 
 def _kinks(case: Case) -> dict[str, str]:

@@ -196,7 +196,7 @@ def linear_activation_backward(dA: Array, cache: tuple[Any, Array], activation: 
 
 
 def L_model_backward(AL: Array, Y: Array, caches: list[Any]) -> Parameters:  # noqa: N802
-    """`dW1`, `db1`, ... and `dA0`, ..., `dA{L-1}`: the gradient with respect to the *input* of layer l is `dA{l-1}`.
+    """`dW1`, `db1`, ... and `dA0`, ..., `dAL`: the gradient with respect to the *input* of layer l is `dA{l-1}`.
 
     (The notes store it under a name one too high, which reads as if it belonged to the layer's output.)
     """
@@ -204,7 +204,7 @@ def L_model_backward(AL: Array, Y: Array, caches: list[Any]) -> Parameters:  # n
     Y = Y.reshape(AL.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         dA = -(Y / AL - (1 - Y) / (1 - AL))
-    grads: Parameters = {}
+    grads: Parameters = {f"dA{L}": dA}
     for l in range(L, 0, -1):  # noqa: E741
         activation = "sigmoid" if l == L else "relu"
         dA, grads[f"dW{l}"], grads[f"db{l}"] = linear_activation_backward(dA, caches[l - 1], activation)
