@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comparisons.convention_commands import conventions, explain
 from comparisons.errors import BackproofError, UnknownName
+from comparisons.notes_commands import notes
 from comparisons.weights_commands import weights
 
 if TYPE_CHECKING:
@@ -57,11 +59,17 @@ def main() -> None:
     backproof run                     compare everything, write a report
     backproof run layer/batchnorm     compare some of it
     backproof report                  show the latest report again
+    backproof conventions             where the frameworks differ, measured
+    backproof explain BatchNorm       one thing: formula, frameworks, mapping
+    backproof notes                   course notes audited, formula by formula
     backproof weights --help          the weights file that all implementations share
     """
 
 
 main.add_command(weights)
+main.add_command(conventions)
+main.add_command(explain)
+main.add_command(notes)
 
 
 @main.command("list")

@@ -1,0 +1,71 @@
+"""`backproof conventions` and `backproof explain`."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from comparisons.explain import Measured
+    from reference import Convention
+
+
+@click.command()
+@click.option(
+    "--measure/--no-measure", default=True, show_default=True, help="Measure what ignoring each one would cost."
+)
+def conventions(measure: bool) -> None:
+    """List the documented differences between scratch, torch and Keras, and the mappings.
+
+    What a convention is worth is measured now, in the installed frameworks: a case is run with and without the mapping.
+    """
+    from comparisons import explain
+    from reference import CONVENTIONS
+
+    measured = explain.measure(CONVENTIONS.values(), _installed()) if measure else {}
+    for convention in CONVENTIONS.values():
+        _print(convention, measured.get(convention.id, []))
+    click.echo(f"{len(CONVENTIONS)} conventions", err=True)
+
+
+@click.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Explain a layer, loss, optimizer or convention: formula, frameworks, mapping, live numbers.
+
+    \b
+    backproof explain BatchNorm
+    backproof explain adam
+    backproof explain momentum-scale
+    """
+    from comparisons import explain as explaining
+
+    kind, concerned = explaining.find(name)
+    if kind is not None:
+        click.echo(click.style(kind.__name__, bold=True) + f"  {kind.__module__}")
+        click.echo(explaining.formula(kind) + "\n")
+        if not concerned:
+            click.echo("The frameworks do the same; no convention is registered.")
+    measured = explaining.measure(concerned, _installed())
+    for convention in concerned:
+        _print(convention, measured.get(convention.id, []))
+
+
+def _installed() -> list[str]:
+    from reference import FRAMEWORKS, missing
+
+    return [name for name in FRAMEWORKS if not missing(name)]
+
+
+def _print(convention: Convention, measured: list[Measured]) -> None:
+    from comparisons.explain import lines
+
+    width = min(shutil.get_terminal_size().columns, 100)
+    click.echo(click.style(convention.id, bold=True))
+    click.echo(textwrap.fill(convention.title, width, initial_indent="  ", subsequent_indent="  "))
+    for label, content in lines(convention, measured):
+        click.echo(textwrap.fill(content, width, initial_indent=f"  {label:<12}", subsequent_indent=" " * 14))
+    click.echo()

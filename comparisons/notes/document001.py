@@ -1,0 +1,199 @@
+"""Document 001: a teaching script, chapter 1."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from comparisons.notes import Numbers, claim
+from comparisons.notes.demonstrations import TwoLayers, distance, slope
+from scratch.activations import sigmoid
+
+LOGISTIC = "1.2.1 logistic regression"
+DERIVATIVES = "1.2.3 derivatives"
+VECTORS = "1.2.4 vectorised programming"
+SHALLOW = "1.3.5 forward and backward with tanh"
+DEEP = "1.4.2 four layers"
+INITIALISATION = "1.4.3.3 initialisation"
+
+
+@claim("001", LOGISTIC, "L = -(y log yhat) - (1 - y) log(1 - yhat)", "verified")
+def cross_entropy() -> Numbers:
+    return {"y = 1, yhat = 0.9": -math.log(0.9), "y = 0, yhat = 0.9": -math.log(1 - 0.9)}
+
+
+@claim(
+    "001",
+    LOGISTIC,
+    "if y = 0 the loss is log(1 - yhat)",
+    "wrong",
+    "-log(1 - yhat): as written the loss is negative, and the lower the worse the prediction",
+)
+def missing_minus() -> Numbers:
+    return {"as written at yhat = 0.9": math.log(1 - 0.9), "correct": -math.log(1 - 0.9)}
+
+
+@claim("001", LOGISTIC, "the squared loss of a logistic unit has several local minima (it is not convex)", "verified")
+def squared_loss_is_not_convex() -> Numbers:
+    def loss(w: float) -> float:
+        return 0.5 * (1 / (1 + math.exp(-w)) - 1) ** 2
+
+    curvature = (loss(-3 + 1e-3) - 2 * loss(-3) + loss(-3 - 1e-3)) / 1e-6
+    return {"its second derivative at w = -3 is negative": round(curvature, 4)}
+
+
+@claim(
+    "001",
+    DERIVATIVES,
+    "table: a^2 -> 2a, a^3 -> 3a^2, ln a -> 1/a, e^a -> e^a, sigma -> sigma(1 - sigma), tanh -> 1 - tanh^2",
+    "verified",
+)
+def table_of_derivatives() -> Numbers:
+    def sigma(z: float) -> float:
+        return 1 / (1 + math.exp(-z))
+
+    a = 0.8
+    pairs = [
+        (lambda x: x**2, 2 * a),
+        (lambda x: x**3, 3 * a**2),
+        (math.log, 1 / a),
+        (math.exp, math.exp(a)),
+        (sigma, sigma(a) * (1 - sigma(a))),
+        (math.tanh, 1 - math.tanh(a) ** 2),
+    ]
+    return {"largest deviation from difference quotients at 0.8": max(abs(slope(f, a) - d) for f, d in pairs)}
+
+
+@claim(
+    "001",
+    DERIVATIVES,
+    "the slope is written f(a)/da or d/da f(a)",
+    "unclear",
+    "df(a)/da: a derivative is no quotient of f(a)",
+)
+def slope_notation() -> Numbers:
+    return {"f(a) = a^2 at 2: f(a)": 4.0, "df/da": slope(lambda a: a * a, 2.0)}
+
+
+@claim(
+    "001",
+    DERIVATIVES,
+    "y = a^2: 2 -> 2.001 raises y from 4 to about 4.004, 5 -> 5.001 from 25 to about 25.01",
+    "verified",
+)
+def slopes_of_the_square() -> Numbers:
+    return {"at 2": slope(lambda a: a * a, 2.0), "at 5": slope(lambda a: a * a, 5.0)}
+
+
+@claim("001", DERIVATIVES, "J = 3(a + bc) with a = 7, b = 4, c = 2: dJ/da = 3, dJ/db = 6, dJ/dc = 9", "wrong",
+       "dJ/dc = 3 b = 12 (9 belongs to the lecture's b = 3)")  # fmt: skip
+def computation_graph() -> Numbers:
+    a, b, c = 7.0, 4.0, 2.0
+    return {
+        "dJ/da": slope(lambda x: 3 * (x + b * c), a),
+        "dJ/db": slope(lambda x: 3 * (a + x * c), b),
+        "dJ/dc": slope(lambda x: 3 * (a + b * x), c),
+    }
+
+
+@claim("001", DERIVATIVES, "logistic regression: dz = a - y, dw1 = x1 dz, dw2 = x2 dz, db = dz", "verified")
+def logistic_gradients() -> Numbers:
+    x, w, b, y = (0.5, -1.2), (0.3, 0.8), 0.1, 1.0
+
+    def loss(w1: float, w2: float, b: float) -> float:
+        a = 1 / (1 + math.exp(-(w1 * x[0] + w2 * x[1] + b)))
+        return -(y * math.log(a) + (1 - y) * math.log(1 - a))
+
+    dz = 1 / (1 + math.exp(-(w[0] * x[0] + w[1] * x[1] + b))) - y
+    found = (
+        slope(lambda v: loss(v, w[1], b), w[0]),
+        slope(lambda v: loss(w[0], v, b), w[1]),
+        slope(lambda v: loss(*w, v), b),
+    )
+    return {"largest deviation": max(abs(f - c) for f, c in zip(found, (dz * x[0], dz * x[1], dz), strict=True))}
+
+
+@claim("001", VECTORS, "the loop over the examples and dW = 1/m X dZ^T, db = 1/m np.sum(dZ) give the same", "verified")
+def loop_and_vectors() -> Numbers:
+    rng = np.random.default_rng(0)
+    X, Y, w, b, m = rng.standard_normal((3, 7)), rng.integers(0, 2, (1, 7)), rng.standard_normal((3, 1)), 0.2, 7
+    dw, db = np.zeros((3, 1)), 0.0
+    for i in range(m):
+        x, y = X[:, i : i + 1], Y[0, i]
+        dz = float(sigmoid(w.T @ x + b).item()) - y
+        dw += x * dz
+        db += dz
+    dZ = sigmoid(w.T @ X + b) - Y
+    return {"dW differs by": distance(X @ dZ.T / m, dw / m), "db differs by": abs(dZ.sum() / m - db / m)}
+
+
+@claim("001", SHALLOW, "dZ2 = A2 - Y, dW2 = 1/m dZ2 A1^T", "verified")
+def shallow_output_layer() -> Numbers:
+    n = TwoLayers()
+    return {"dW2 off by": distance((n.A2 - n.Y) @ n.A1.T / n.m, n.true("W2"))}
+
+
+@claim("001", SHALLOW, "db1 = 1/m np.sum(dZ1, axis=1)", "unclear",
+       "with keepdims=True: b1 is (4, 1), and b1 - alpha db1 would otherwise be broadcast to (4, 4)")  # fmt: skip
+def db_without_keepdims() -> Numbers:
+    n = TwoLayers()
+    db1 = np.zeros((4, 5)).sum(axis=1)
+    return {"shape of b1": str(n.b1.shape), "shape of b1 - alpha db1": str((n.b1 - 0.1 * db1).shape)}
+
+
+@claim("001", SHALLOW, "dZ1 = W2^T dZ2 * (1 - A1)^2", "wrong", "W2^T dZ2 * (1 - A1^2): A1 is squared, not 1 - A1")
+def wrong_square() -> Numbers:
+    n = TwoLayers()
+    back, truth = n.W2.T @ (n.A2 - n.Y), n.true("W1")
+    as_written, correct = back * (1 - n.A1) ** 2, back * (1 - n.A1**2)
+    return {
+        "dW1 as written off by": distance(as_written @ n.X.T / n.m, truth),
+        "corrected off by": distance(correct @ n.X.T / n.m, truth),
+    }
+
+
+@claim(
+    "001", SHALLOW, "without non-linear activations a2 = (W2 W1) x + (W2 b1 + b2): the network stays linear", "verified"
+)
+def linear_network() -> Numbers:
+    n = TwoLayers()
+    deep, flat = n.W2 @ (n.W1 @ n.X + n.b1) + n.b2, (n.W2 @ n.W1) @ n.X + (n.W2 @ n.b1 + n.b2)
+    return {"the two differ by": distance(deep, flat)}
+
+
+@claim("001", DEEP, "one example: dW[l] = dZ[l] a[l-1]", "unclear", "dZ[l] a[l-1]^T: an outer product")
+def outer_product() -> Numbers:
+    dz, a = np.ones((4, 1)), np.ones((3, 1))
+    return {"shape of dZ a^T": str((dz @ a.T).shape), "dZ a": "shapes (4, 1) and (3, 1) do not fit"}
+
+
+@claim("001", DEEP, "several examples: dZ = dA * g'(Z), dW = 1/m dZ A^T, db = 1/m sum dZ, dA = W^T dZ", "verified")
+def deep_backward() -> Numbers:
+    from scratch import course
+
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((4, 6)), rng.integers(0, 2, (1, 6)).astype(float)
+    given = course.initialize_parameters_deep((4, 5, 3, 1))
+    AL, caches = course.L_model_forward(X, given)
+
+    def cost(p) -> float:
+        return float(course.compute_cost(course.L_model_forward(X, p)[0], Y))
+
+    difference, _ = course.gradient_check(cost, given, course.L_model_backward(AL, Y, caches))
+    return {"gradient check of a network built on them": difference}
+
+
+@claim(
+    "001",
+    INITIALISATION,
+    "W = np.random.rand(2, 2) * 0.01",
+    "wrong",
+    "np.random.randn: rand is uniform on [0, 1), so that all weights are positive",
+)
+def rand_for_randn() -> Numbers:
+    rng = np.random.RandomState(0)
+    return {
+        "mean of 10,000 rand": float(rng.rand(10_000).mean()),
+        "of randn": round(float(rng.randn(10_000).mean()), 3),
+    }

@@ -1,0 +1,248 @@
+"""Document 003: lecture notes, from the shallow network to word embeddings."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from comparisons.notes import Numbers, claim
+from comparisons.notes.demonstrations import slope
+from scratch import BatchNorm, LayerState
+
+OUTPUT = "computing the output"
+FUNCTIONS = "activation functions"
+CHECKING = "gradient check"
+SEARCH = "hyper-parameters"
+CONVOLUTION = "padding and stride"
+NETWORKS = "LeNet-5, AlexNet, VGG-16"
+BATCHNORM = "batch normalization"
+WORDS = "word embedding"
+
+
+@claim(
+    "003",
+    OUTPUT,
+    "three inputs, four units: a 4 x 3 matrix W, x a matrix (1 x 3), b (1 x 4)",
+    "wrong",
+    "x is (3 x 1) and b is (4 x 1)",
+)
+def shapes() -> Numbers:
+    return {"W x with x (3, 1)": str((np.ones((4, 3)) @ np.ones((3, 1))).shape), "with x (1, 3)": "does not fit"}
+
+
+@claim(
+    "003",
+    FUNCTIONS,
+    "sigmoid: g'(a) = a(1 - a)",
+    "unclear",
+    "g'(z) = a(1 - a): the derivative with respect to z, written in terms of a",
+)
+def derivative_in_terms_of_a() -> Numbers:
+    def g(z: float) -> float:
+        return 1 / (1 + math.exp(-z))
+
+    a = g(0.7)
+    return {"a(1 - a)": a * (1 - a), "g'(z)": slope(g, 0.7), "g'(a)": slope(g, a)}
+
+
+@claim("003", FUNCTIONS, "tanh: g'(z) = 1 - (tanh z)^2", "verified")
+def tanh_derivative() -> Numbers:
+    return {"off the difference quotient by": abs(1 - math.tanh(0.7) ** 2 - slope(math.tanh, 0.7))}
+
+
+@claim("003", CHECKING, "a result below 1e-7 is right, below 1e-5 possibly wrong, below 1e-3 usually wrong", "unclear",
+       "the last two are lower bounds: above 1e-5 look again, above 1e-3 it is wrong")  # fmt: skip
+def thresholds() -> Numbers:
+    def f(x: float) -> float:
+        return x**3
+
+    exact, approx = 3 * 2.0**2, slope(f, 2.0, 1e-7)
+    wrong = exact * 1.01
+    return {
+        "a right gradient": abs(exact - approx) / (abs(exact) + abs(approx)),
+        "one that is off by a hundredth": abs(wrong - approx) / (abs(wrong) + abs(approx)),
+    }
+
+
+@claim(
+    "003",
+    SEARCH,
+    "r = -4 * np.random.rand(-4, 0), alpha = 10^r",
+    "wrong",
+    "r = -4 * np.random.rand(): the arguments of rand are a shape",
+)
+def negative_shape() -> Numbers:
+    try:
+        np.random.RandomState(0).rand(-4, 0)
+        raised = "nothing"
+    except ValueError as error:
+        raised = str(error)
+    r = -4 * np.random.RandomState(0).rand(10_000)
+    return {
+        "as written raises": raised,
+        "smallest exponent": round(float(r.min()), 2),
+        "largest": round(float(r.max()), 2),
+    }
+
+
+def _positions(n: int, f: int, p: int = 0, s: int = 1) -> int:
+    """Counted, not computed: how many times a window of f fits at stride s."""
+    return len([start for start in range(-p, n + p, s) if start + f <= n + p])
+
+
+@claim(
+    "003",
+    CONVOLUTION,
+    "feature map f = n - f + 1, with padding n + 2p - f + 1",
+    "verified",
+    "f is the filter's size on the right, the map's on the left",
+)
+def feature_map() -> Numbers:
+    return {"counted for n = 6, f = 3": _positions(6, 3), "with p = 1": _positions(6, 3, 1)}
+
+
+@claim("003", CONVOLUTION, "with stride (n + 2p - f)/s + 1, rounded down", "verified")
+def strided_feature_map() -> Numbers:
+    return {
+        "counted for n = 7, f = 3, s = 2": _positions(7, 3, 0, 2),
+        "n = 8": _positions(8, 3, 0, 2),
+        "formula": (8 - 3) // 2 + 1,
+    }
+
+
+@claim(
+    "003",
+    NETWORKS,
+    "LeNet-5: 28x28x6, pool, 10x10x16, pool, fully connected 120, then 85",
+    "wrong",
+    "84 units (LeCun et al. 1998, layer F6)",
+)
+def lenet() -> Numbers:
+    def parameters(units: int) -> int:
+        return (25 + 1) * 6 + (25 * 6 + 1) * 16 + (400 + 1) * 120 + (120 + 1) * units + (units + 1) * 10
+
+    return {"parameters with 84": parameters(84), "with 85": parameters(85)}
+
+
+@claim("003", NETWORKS, "AlexNet has 60 million parameters", "verified")
+def alexnet() -> Numbers:
+    convolutions = [(11, 3, 96), (5, 48, 256), (3, 256, 384), (3, 192, 384), (3, 192, 256)]
+    dense = [(9216, 4096), (4096, 4096), (4096, 1000)]
+    total = sum((k * k * i + 1) * o for k, i, o in convolutions) + sum((i + 1) * o for i, o in dense)
+    return {"counted, two groups": total}
+
+
+@claim(
+    "003",
+    NETWORKS,
+    "VGG-16: each pooling halves height and width, and the channels double each time",
+    "unclear",
+    "up to 512; the last block stays at 512",
+)
+def vgg() -> Numbers:
+    return {"channels": "64, 128, 256, 512, 512", "sizes": ", ".join(str(224 >> k) for k in range(6))}
+
+
+@claim("003", BATCHNORM, "X_i = X_i - Mean_i / StdDev_i", "wrong", "(X_i - Mean_i) / StdDev_i")
+def missing_parentheses() -> Numbers:
+    x = 3 + 5 * np.random.default_rng(0).standard_normal(1000)
+    as_written, correct = x - x.mean() / x.std(), (x - x.mean()) / x.std()
+    return {
+        "as written: mean": round(float(as_written.mean()), 3),
+        "deviation": round(float(as_written.std()), 3),
+        "correct: mean": abs(float(correct.mean())),
+        "correct: deviation": float(correct.std()),
+    }
+
+
+@claim("003", BATCHNORM, "moving = momentum * moving + (1 - momentum) * batch, for mean and variance", "convention",
+       "so in the course and Keras; torch's momentum is 1 - momentum, and its running variance averages the unbiased one")  # fmt: skip
+def moving_averages() -> Numbers:
+    layer, x = BatchNorm(1, momentum=0.9), np.array([[1.0], [3.0], [8.0]])
+    state = LayerState({"gamma": np.ones(1), "beta": np.zeros(1)}, layer.initial_buffers(), training=True)
+    layer.forward(x, state)
+    unbiased = 0.9 * 1 + 0.1 * x.var(ddof=1)
+    return {"running variance after a batch of 3": float(state.buffers["running_var"][0]), "torch's": float(unbiased)}
+
+
+@claim(
+    "003",
+    BATCHNORM,
+    "the moving averages record mean and standard deviation",
+    "unclear",
+    "mean and variance, as the formula beside it says",
+)
+def deviation_or_variance() -> Numbers:
+    x = np.array([1.0, 3.0, 8.0])
+    return {"variance": float(x.var()), "standard deviation": float(x.std())}
+
+
+@claim(
+    "003",
+    BATCHNORM,
+    "with a large momentum (0.9, 0.99) the present batch has the greater influence",
+    "wrong",
+    "the present batch has the weight 1 - momentum: the history prevails",
+)
+def whose_influence() -> Numbers:
+    return {"weight of the history": 0.9, "of the present batch": round(1 - 0.9, 2)}
+
+
+@claim(
+    "003",
+    BATCHNORM,
+    "z_tilde = A_l * gamma + beta",
+    "wrong",
+    "z_tilde = z_norm * gamma + beta: what is scaled is the normalised z, before the activation",
+)
+def scaled_activation() -> Numbers:
+    z, gamma, beta = 3 + 5 * np.random.default_rng(0).standard_normal(1000), 2.0, 1.0
+    normal = (z - z.mean()) / z.std()
+    as_written = np.maximum(z, 0) * gamma + beta
+    return {
+        "deviation, as written": round(float(as_written.std()), 3),
+        "correct: deviation = gamma": float((normal * gamma + beta).std()),
+    }
+
+
+@claim("003", WORDS, "one-hot vectors: the product of any two different words is 0", "verified")
+def one_hot() -> Numbers:
+    eye = np.eye(1000)
+    return {"word 3 . word 7": float(eye[3] @ eye[7]), "word 3 . word 3": float(eye[3] @ eye[3])}
+
+
+@claim("003", WORDS, "e_man - e_woman = e_king - e_?, so e_? = e_king - e_man + e_woman", "verified")
+def analogy() -> Numbers:
+    man, woman, king = np.random.default_rng(0).standard_normal((3, 4))
+    found = king - man + woman
+    return {"the equation is off by": float(np.abs((man - woman) - (king - found)).max())}
+
+
+@claim(
+    "003",
+    WORDS,
+    "sim(u, v) = u^T v / abs(u) * abs(v)",
+    "wrong",
+    "u^T v / (||u|| ||v||): norms, and both in the denominator",
+)
+def cosine() -> Numbers:
+    u = np.array([3.0, 4.0])
+    return {
+        "sim(u, u) as written, with norms": float(u @ u / np.linalg.norm(u) * np.linalg.norm(u)),
+        "correct": float(u @ u / (np.linalg.norm(u) ** 2)),
+    }
+
+
+@claim(
+    "003",
+    WORDS,
+    "e_w = argmax(e_w, e_king - e_man + e_woman)",
+    "unclear",
+    "argmax over the words w of sim(e_w, e_king - e_man + e_woman), the three given words left out",
+)
+def argmax() -> Numbers:
+    words = np.array([[1.0, 0.1], [-1.0, 0.1], [1.0, 2.0], [-1.0, 2.0]])  # man, woman, king, queen
+    goal = words[2] - words[0] + words[1]
+    similarity = words @ goal / np.linalg.norm(words, axis=1) / np.linalg.norm(goal)
+    return {"the word found": ("man", "woman", "king", "queen")[int(similarity.argmax())]}
