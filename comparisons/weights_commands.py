@@ -36,7 +36,7 @@ def weights() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the initialiser.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option(
-    "--initialiser", type=click.Choice(["he", "xavier", "small_random", "zeros"]), default="he", show_default=True
+    "--initialiser", type=click.Choice(["he", "xavier", "bengio", "small_random", "zeros"]), default="he", show_default=True
 )
 @overwrite_option
 def new(network: str, out: Path, seed: int, dtype: str, initialiser: str, overwrite: bool) -> None:

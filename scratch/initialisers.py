@@ -36,4 +36,9 @@ def xavier(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return math.sqrt(1 / shape[0]) * rng.standard_normal(shape)
 
 
-INITIALISERS: dict[str, Initialiser] = {f.__name__: f for f in (zeros, small_random, he, xavier)}
+def bengio(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """sqrt(2 / (n_in + n_out)) N(0, 1): Glorot and Bengio 2010, which the frameworks call Xavier or Glorot normal."""
+    return math.sqrt(2 / (shape[0] + shape[-1])) * rng.standard_normal(shape)
+
+
+INITIALISERS: dict[str, Initialiser] = {f.__name__: f for f in (zeros, small_random, he, xavier, bengio)}
