@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scratch.activations import sigmoid
+from scratch.gradient_check import check, two_sided
 from scratch.layer import Array
 
 Parameters = dict[str, Array]
@@ -135,16 +136,9 @@ def gradient_check(
         The element with the largest deviation, e.g. `W2[1, 0]`.
     """
     theta, grad = dictionary_to_vector(parameters), gradients_to_vector(gradients, parameters)
-    approx = np.zeros_like(theta)
-    for i in range(len(theta)):
-        kept = theta[i, 0]
-        theta[i] = kept + epsilon
-        above = cost(vector_to_dictionary(theta, parameters))
-        theta[i] = kept - epsilon
-        approx[i] = (above - cost(vector_to_dictionary(theta, parameters))) / (2 * epsilon)
-        theta[i] = kept
-    difference = np.linalg.norm(grad - approx) / (np.linalg.norm(grad) + np.linalg.norm(approx))
-    return float(difference), _element(int(np.argmax(np.abs(grad - approx))), parameters)
+    approx = two_sided(lambda: cost(vector_to_dictionary(theta, parameters)), theta, epsilon)
+    checked = check(grad, approx)
+    return checked.difference, _element(checked.worst[0], parameters)
 
 
 def _element(position: int, parameters: Parameters) -> str:

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from comparisons.notes import Numbers, claim
-from comparisons.notes.demonstrations import TwoLayers, distance, gradient, slope
+from comparisons.notes.demonstrations import TwoLayers, distance, slope
 from scratch import Momentum
 from scratch.activations import sigmoid
+from scratch.gradient_check import two_sided
 
 FUNCTIONS = "First course, 2, activation functions"
 DERIVATION = "First course, 3, gradient descent: derivation of backprop"
@@ -46,7 +47,7 @@ def cost_without_sum() -> Numbers:
 def da2() -> Numbers:
     n = TwoLayers()
     formula = -(n.Y / n.A2 - (1 - n.Y) / (1 - n.A2)) / n.m
-    truth = gradient(lambda: n.cost_of_a2(n.A2), n.A2)
+    truth = two_sided(lambda: n.cost_of_a2(n.A2), n.A2)
     return {"off the difference quotients by": distance(formula, truth)}
 
 
@@ -138,7 +139,7 @@ def db_is_dz() -> Numbers:
        "the square of the norm; the gradient is lambda/m w")  # fmt: skip
 def l2() -> Numbers:
     w, lambda_, m = np.array([0.5, -1.5]), 0.7, 5
-    truth = gradient(lambda: float(lambda_ / (2 * m) * (w**2).sum()), w)
+    truth = two_sided(lambda: float(lambda_ / (2 * m) * (w**2).sum()), w)
     return {"lambda/m w off by": distance(lambda_ / m * w, truth)}
 
 
@@ -151,7 +152,7 @@ def l2() -> Numbers:
 )
 def l1() -> Numbers:
     w, lambda_, m = np.array([0.5, -1.5]), 0.7, 5
-    truth = gradient(lambda: float(lambda_ / m * np.abs(w).sum()), w)
+    truth = two_sided(lambda: float(lambda_ / m * np.abs(w).sum()), w)
     return {"lambda/m sign(w) off by": distance(lambda_ / m * np.sign(w), truth)}
 
 

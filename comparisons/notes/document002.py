@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from comparisons.notes import Numbers, claim
-from comparisons.notes.demonstrations import distance, gradient
+from comparisons.notes.demonstrations import distance
 from scratch import BinaryCrossEntropyFromLogits, course
+from scratch.gradient_check import two_sided
 
 FORWARD = "forward propagation"
 COST = "cost"
@@ -32,7 +33,7 @@ class _Deep:
         return float(course.compute_cost(course.L_model_forward(self.X, parameters)[0], self.Y))
 
     def true(self, name: str) -> np.ndarray:
-        return gradient(lambda: self.cost(self.parameters), self.parameters[name])
+        return two_sided(lambda: self.cost(self.parameters), self.parameters[name])
 
 
 @claim("002", "initialising the parameters", "W[l] = randn(n[l], n[l-1]) / sqrt(n[l-1]), b[l] = 0", "verified")
@@ -75,7 +76,7 @@ def linear_backward() -> Numbers:
 def dal_is_m_times() -> Numbers:
     n = _Deep()
     AL = n.AL.copy()
-    truth = gradient(lambda: float(course.compute_cost(AL, n.Y)), AL)
+    truth = two_sided(lambda: float(course.compute_cost(AL, n.Y)), AL)
     formula = -(n.Y / AL - (1 - n.Y) / (1 - AL))
     return {"dAL / (dJ/dAL), m = 6": float((formula / truth).mean())}
 
@@ -114,7 +115,7 @@ def he() -> Numbers:
 @claim("002", REGULARISATION, "L2: the cost gets 1/m lambda/2 sum W^2, and dW gets lambda/m W", "verified")
 def l2() -> Numbers:
     W, lambda_, m = np.random.default_rng(0).standard_normal((3, 4)), 0.7, 6
-    truth = gradient(lambda: float(1 / m * lambda_ / 2 * np.square(W).sum()), W)
+    truth = two_sided(lambda: float(1 / m * lambda_ / 2 * np.square(W).sum()), W)
     return {"lambda/m W off by": distance(lambda_ / m * W, truth)}
 
 
