@@ -255,10 +255,17 @@ def _course_cases() -> list[Case]:
 
 def all_cases(seed: int = 0) -> list[Case]:
     """Every case, in the order in which they run."""
+    from comparisons.cases_convolution import convolution_cases
+    from comparisons.cases_optimizers import more_optimizer_cases  # it needs `Case`
+    from comparisons.cases_sequences import sequence_cases
+
     cases = [
         *_layer_cases(),
+        *convolution_cases(),
+        *sequence_cases(),
         *_loss_cases(),
         *_optimizer_cases(),
+        *more_optimizer_cases(),
         *_network_cases(),
         *_course_cases(),
         *_training_cases(),

@@ -16,6 +16,7 @@ from scratch import L2, Layer, Loss, Optimizer
 
 EXAMPLES = {
     "gru-gate-order": "layer/gru/steps4-batch3",
+    "bidirectional-last-state": "layer/lstm/bidirectional-last-step",
     "attention-scale": "layer/attention/steps4-batch3",
     "loss-scale": "loss/mean-squared-error/normal-batch6",
     "batchnorm-momentum": "layer/batchnorm/normal",
@@ -27,6 +28,12 @@ EXAMPLES = {
     "rmsprop-epsilon": "optimizer/rmsprop/default",
     "adam-epsilon-hat": "optimizer/adam/default",
     "float32-hyperparameters": "optimizer/adam/default",
+    "nesterov-velocity": "optimizer/nesterov/default",
+    "adagrad-epsilon": "optimizer/adagrad/default",
+    "adagrad-initial-accumulator": "optimizer/adagrad/initial-accumulator",
+    "adamw-weight-decay": "optimizer/adamw/strong-decay",
+    "conv-same-padding": "layer/conv/same-stride-batch3",
+    "flatten-order": "layer/pool/flatten-batch3",
 }
 """The case in which each convention that changes numbers is measured."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from scratch import (
     L2,
     Architecture,
+    AveragePool2D,
     BatchNorm,
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
+    Conv2D,
     Dense,
     Dropout,
+    Flatten,
     LeakyReLU,
     MeanSquaredError,
     ReLU,
@@ -57,11 +60,32 @@ NETWORKS: dict[str, Architecture] = {
     "digits": architecture(
         Dense(64, 48, bias=False), BatchNorm(48), ReLU(), Dropout(0.8), Dense(48, 10), loss=SoftmaxCrossEntropy()
     ),
+    # As the course tells it (Convolutional Neural Networks, week 2): average pooling as in LeCun et al. 1998, but ReLU,
+    # softmax, and all channels connected.
+    "lenet5": architecture(
+        Conv2D(1, 6, 5),
+        ReLU(),
+        AveragePool2D(2),
+        Conv2D(6, 16, 5),
+        ReLU(),
+        AveragePool2D(2),
+        Flatten(),
+        Dense(400, 120),
+        ReLU(),
+        Dense(120, 84),
+        ReLU(),
+        Dense(84, 10),
+        loss=SoftmaxCrossEntropy(),
+    ),
 }
+IMAGES = {NETWORKS["lenet5"]: (32, 32, 1)}
+"""Shape of one example of the networks that take images: their layers take any size."""
 
 
 def input_shape(arch: Architecture) -> tuple[int, ...]:
     """Shape of one example, as the first layer that knows tells it."""
+    if arch in IMAGES:
+        return IMAGES[arch]
     for _, layer in arch.layers:
         for attribute in ("n_in", "n"):
             if hasattr(layer, attribute):

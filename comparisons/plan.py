@@ -121,7 +121,7 @@ def random_weights(case: Case, rng: np.random.Generator) -> Weights:
     weights = initial_weights(case.architecture, rng, "he")
     for named in weights.params.values():
         for name, a in named.items():
-            if name in ("b", "beta"):
+            if name == "beta" or name.partition("_")[0] == "b":
                 named[name] = 0.5 * rng.standard_normal(a.shape)
             elif name == "gamma":
                 named[name] = rng.uniform(0.5, 1.5, a.shape)

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from reference.tensorflow_twin import FrameworkTwin  # first: it sets what Keras reads when it is imported
+from scratch.convolution import Conv2D
 from scratch.network import Architecture
 from scratch.weights import Weights
 
@@ -25,11 +26,12 @@ def sequential(twin: FrameworkTwin) -> Any:
     ValueError
         If no layer says how many features it takes.
     """
-    widths = [getattr(layer, "n_in", getattr(layer, "n", None)) for _, layer in twin.architecture.layers]
-    width = next((n for n in widths if n is not None), None)
-    if width is None:
+    known = ((layer, getattr(layer, "n_in", getattr(layer, "n", None))) for _, layer in twin.architecture.layers)
+    first = next(((layer, n) for layer, n in known if n is not None), None)
+    if first is None:
         raise ValueError("a network without parameters has no Keras weights file")
-    inputs = keras.Input((width,), dtype=twin.dtype)
+    layer, n = first
+    inputs = keras.Input((None, None, n) if isinstance(layer, Conv2D) else (n,), dtype=twin.dtype)
     return keras.Sequential([inputs, *(layer.layer for layer in twin.layers.values())])
 
 

@@ -80,7 +80,10 @@ class Precision:
 def _dense(layer: Dense, to: Precision, regulariser: L2 | None) -> LayerTwin:
     # The factor is set for each batch, as it depends on the number of examples: see `penalty`.
     penalty = keras.regularizers.L2(0.0) if regulariser else None
-    dense = keras.layers.Dense(layer.n_out, use_bias=layer.bias, kernel_regularizer=penalty, dtype=to.dtype)
+    # The weights are loaded later; Keras's default initialiser would draw a seed from the caller's `random`.
+    dense = keras.layers.Dense(
+        layer.n_out, use_bias=layer.bias, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=to.dtype
+    )
     dense.build((None, layer.n_in))
     return LayerTwin(dense, {"W": dense.kernel} | ({"b": dense.bias} if layer.bias else {}))
 
@@ -124,7 +127,7 @@ class DropoutTwin(LayerTwin):
 
 
 def _dropout(layer: Dropout, to: Precision, regulariser: L2 | None) -> LayerTwin:
-    stock = keras.layers.Dropout(1 - layer.keep_prob, dtype=to.dtype)
+    stock = keras.layers.Dropout(1 - layer.keep_prob, seed=0, dtype=to.dtype)  # without one it draws from `random`
     return DropoutTwin(stock, keep_prob=layer.keep_prob, maps=to.maps)
 
 

@@ -24,6 +24,11 @@ def _nothing_to_refuse(prediction: Array, target: Array) -> None:
     return
 
 
+def _forgetful(prediction: Tensor, to: Precision) -> Tensor:
+    """The prediction without the logits that Keras remembers with a sigmoid's or softmax's, through a dropout at rest too."""
+    return tf.identity(prediction) if hasattr(prediction, "_keras_logits") and to.maps("hidden-logits") else prediction
+
+
 @dataclass
 class LossTwin:
     """A Keras loss in the place of a scratch loss.
@@ -59,7 +64,7 @@ def _binary_cross_entropy(loss: BinaryCrossEntropy, to: Precision) -> LossTwin:
     stock = keras.losses.BinaryCrossentropy(dtype=to.dtype)
 
     def cost(a: Tensor, y: Tensor) -> Tensor:
-        mean = stock(y, a)
+        mean = stock(y, _forgetful(a, to))
         return mean * a.shape[1] if to.maps("loss-scale") else mean
 
     return LossTwin(cost, refuse=_refuse_clipped)
@@ -69,7 +74,7 @@ def _binary_cross_entropy_from_logits(loss: BinaryCrossEntropyFromLogits, to: Pr
     stock = keras.losses.BinaryCrossentropy(from_logits=True, dtype=to.dtype)
 
     def cost(z: Tensor, y: Tensor) -> Tensor:
-        mean = stock(y, z)
+        mean = stock(y, _forgetful(z, to))
         return mean * z.shape[1] if to.maps("loss-scale") else mean
 
     return LossTwin(cost, keras.activations.sigmoid)
@@ -77,7 +82,11 @@ def _binary_cross_entropy_from_logits(loss: BinaryCrossEntropyFromLogits, to: Pr
 
 def _softmax_cross_entropy(loss: SoftmaxCrossEntropy, to: Precision) -> LossTwin:
     stock = keras.losses.CategoricalCrossentropy(from_logits=True, dtype=to.dtype)
-    return LossTwin(lambda z, y: stock(y, z), lambda z: tf.nn.softmax(z, axis=-1), _refuse_unnormalised)
+
+    def cost(z: Tensor, y: Tensor) -> Tensor:
+        return stock(y, _forgetful(z, to))
+
+    return LossTwin(cost, lambda z: tf.nn.softmax(z, axis=-1), _refuse_unnormalised)
 
 
 def _mean_squared_error(loss: MeanSquaredError, to: Precision) -> LossTwin:

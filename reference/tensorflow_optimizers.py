@@ -105,29 +105,29 @@ def _built(stock: Any, parameters: list[Any], moments: dict[str, Moment] | None 
 
 
 def _gradient_descent(optimizer: GradientDescent, parameters: list[Any], to: Precision) -> OptimizerTwin:
-    return _built(keras.optimizers.SGD(optimizer.learning_rate), parameters)
+    return _built(keras.optimizers.SGD(float(optimizer.learning_rate)), parameters)
 
 
 def _momentum(optimizer: Momentum, parameters: list[Any], to: Precision) -> OptimizerTwin:
     # Keras: vel = mu vel - lr g, w += vel. With lr = alpha (1 - beta) it holds -alpha v.
-    rate = optimizer.learning_rate * (1 - optimizer.beta if to.maps("momentum-scale") else 1)
+    alpha = float(optimizer.learning_rate)  # Keras refuses an int
+    rate = alpha * (1 - optimizer.beta if to.maps("momentum-scale") else 1)
     stock = keras.optimizers.SGD(rate, momentum=number(optimizer.beta, to.dtype, to.maps))
-    factor = -1 / optimizer.learning_rate
-    # With beta = 0 Keras keeps nothing: there is nothing to compare v with.
-    return _built(stock, parameters, {"v": Moment("momentums", factor)} if optimizer.beta else {})
+    # With beta = 0 Keras keeps nothing, with alpha = 0 it keeps zeros: there is nothing to compare v with.
+    return _built(stock, parameters, {"v": Moment("momentums", -1 / alpha)} if optimizer.beta and alpha else {})
 
 
 def _rmsprop(optimizer: RMSprop, parameters: list[Any], to: Precision) -> OptimizerTwin:
     kind = RMSpropWithEpsilonOutside if to.maps("rmsprop-epsilon") else keras.optimizers.RMSprop
     rho = number(optimizer.beta, to.dtype, to.maps)
-    stock = kind(optimizer.learning_rate, rho=rho, epsilon=optimizer.epsilon)
+    stock = kind(float(optimizer.learning_rate), rho=rho, epsilon=optimizer.epsilon)
     return _built(stock, parameters, {"s": Moment("_velocities")})
 
 
 def _adam(optimizer: Adam, parameters: list[Any], to: Precision) -> OptimizerTwin:
     kind = AdamWithPlainEpsilon if to.maps("adam-epsilon-hat") else keras.optimizers.Adam
     beta1, beta2 = (number(b, to.dtype, to.maps) for b in (optimizer.beta1, optimizer.beta2))
-    stock = kind(optimizer.learning_rate, beta_1=beta1, beta_2=beta2, epsilon=optimizer.epsilon)
+    stock = kind(float(optimizer.learning_rate), beta_1=beta1, beta_2=beta2, epsilon=optimizer.epsilon)
     return _built(stock, parameters, {"v": Moment("_momentums"), "s": Moment("_velocities")})
 
 

@@ -15,11 +15,15 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import numpy as np
 import tensorflow as tf
 
+import reference.tensorflow_optimizers_more  # noqa: F401  (fills OPTIMIZERS)
+from reference import (
+    tensorflow_convolution,  # noqa: F401  (fills LAYERS)
+    tensorflow_recurrent,  # noqa: F401  (fills LAYERS)
+)
 from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor
 from reference.tensorflow_losses import LOSSES
 from reference.tensorflow_optimizers import OPTIMIZERS, OptimizerTwin
 from reference.twin import Twin, choose
-from scratch.activations import Sigmoid, Softmax
 from scratch.layer import Array, require
 from scratch.network import Architecture, Pass, check_weights
 from scratch.optimizers import Optimizer
@@ -54,9 +58,11 @@ class FrameworkTwin(Twin):
             if optimizer is not None and self._parameters:
                 self._optimizer = choose(OPTIMIZERS, optimizer)(optimizer, self._parameters, to)
         self._gradients: list[Tensor] | None = None
+        self._met_while_tracing: dict[bool, set[str]] = {True: set(), False: set()}
         self._run, self._apply = self._run_eagerly, self._apply_eagerly
         if compiled:
-            self._run = tf.function(self._run_eagerly)
+            self._run = self._run_compiled
+            self._traced_run = tf.function(self._run_eagerly)
             self._apply = tf.function(self._apply_eagerly)
 
     def _named_parameters(self) -> Iterator[tuple[str, str, Any]]:
@@ -150,20 +156,25 @@ class FrameworkTwin(Twin):
             roots, seeds, loss = self._roots(output, given, x.shape[0])
         return tensors, loss, tape.gradient(roots, [*tensors, *self._parameters], seeds)
 
+    def _run_compiled(
+        self, x: Tensor, given: Tensor, training: bool, masks: dict[str, Tensor]
+    ) -> tuple[list[Tensor], Tensor | None, list[Tensor]]:
+        # Only tracing asks for mappings, but each call applies them: what was met then is met by every later call too.
+        before, self.applied = self.applied, self._met_while_tracing[training]
+        try:
+            return self._traced_run(x, given, training, masks)
+        finally:
+            self.applied = before | self.applied
+
     def _roots(self, output: Tensor, given: Tensor, m: int) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
         """Where autodiff starts, with which upstream gradients, and the loss if there is one."""
         regulariser = self.architecture.regulariser
         extra = penalty(regulariser, list(self.layers.values()), m, self._precision) if regulariser else None
         if self._loss is not None:
-            loss = self._loss.cost(self._forgetful(output), given)
+            loss = self._loss.cost(output, given)
             loss = loss if extra is None else loss + extra
             return [loss], [tf.ones_like(loss)], loss
         return ([output], [given], None) if extra is None else ([output, extra], [given, tf.ones_like(extra)], None)
-
-    def _forgetful(self, output: Tensor) -> Tensor:
-        """The output without the logits that Keras remembers with a sigmoid's or softmax's."""
-        last = self.architecture.layers[-1][1] if self.architecture.layers else None
-        return tf.identity(output) if isinstance(last, Sigmoid | Softmax) and self.maps("hidden-logits") else output
 
     def _as_pass(self, arrays: list[Array], loss: Tensor | None, found: list[Tensor]) -> Pass:
         activation_grads, self._gradients = found[: len(arrays)], found[len(arrays) :]

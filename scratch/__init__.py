@@ -1,9 +1,15 @@
 """Neural networks from scratch: every forward and backward pass derived by hand, in NumPy alone."""
 
 from scratch.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
+from scratch.averages import exponentially_weighted_average
 from scratch.batchnorm import BatchNorm
+from scratch.bidirectional import Bidirectional
+from scratch.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from scratch.convolution import Conv2D
 from scratch.dense import Dense
 from scratch.dropout import Dropout
+from scratch.embedding import Embedding
 from scratch.layer import Layer, LayerState
 from scratch.losses import (
     BinaryCrossEntropy,
@@ -15,40 +21,95 @@ from scratch.losses import (
 from scratch.minibatches import dropout_mask, minibatches
 from scratch.network import Architecture, Network, Pass, architecture, initial_weights
 from scratch.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
+from scratch.optimizers_more import Adagrad, AdamW, Nesterov
+from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
+from scratch.preparation import (
+    ColourComponents,
+    EarlyStopping,
+    Normalisation,
+    bias_and_variance,
+    colour_shift,
+    mirror,
+    pca_colour,
+    random_crop,
+    train_dev_test_split,
+)
+from scratch.recurrent import GRU, LSTM, SimpleRNN
 from scratch.regularisation import L2
+from scratch.schedules import exponential_decay, inverse_decay, inverse_sqrt_decay, staircase, step_of
+from scratch.search import Logarithmic, OneMinusLogarithmic, Scale, Uniform, WholeNumber, random_search
 from scratch.training import Batch, Trainer
 from scratch.weights import Weights
 
 __all__ = [
+    "GRU",
     "L2",
+    "LSTM",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "Architecture",
+    "AveragePool2D",
     "Batch",
     "BatchNorm",
+    "Bidirectional",
     "BinaryCrossEntropy",
     "BinaryCrossEntropyFromLogits",
+    "ColourComponents",
+    "Conv2D",
     "Dense",
     "Dropout",
+    "EarlyStopping",
+    "Embedding",
+    "Flatten",
+    "GlobalAveragePool2D",
     "GradientDescent",
     "Layer",
     "LayerState",
     "LeakyReLU",
+    "Logarithmic",
     "Loss",
+    "MaxPool2D",
     "MeanSquaredError",
     "Momentum",
+    "MultiHeadAttention",
+    "Nesterov",
     "Network",
+    "Normalisation",
+    "OneMinusLogarithmic",
     "Optimizer",
     "Pass",
     "RMSprop",
     "ReLU",
+    "Scale",
+    "ScaledDotProductAttention",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Tanh",
     "Trainer",
+    "Uniform",
     "Weights",
+    "WholeNumber",
     "architecture",
+    "bias_and_variance",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "clip_by_value",
+    "colour_shift",
     "dropout_mask",
+    "exponential_decay",
+    "exponentially_weighted_average",
     "initial_weights",
+    "inverse_decay",
+    "inverse_sqrt_decay",
     "minibatches",
+    "mirror",
+    "pca_colour",
+    "random_crop",
+    "random_search",
+    "staircase",
+    "step_of",
+    "train_dev_test_split",
 ]
