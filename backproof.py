@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from comparisons.cases import Case, all_cases, select
+    from comparisons.case import Case
+    from comparisons.cases import all_cases, quick, select
     from comparisons.errors import BackproofError
     from comparisons.networks import NETWORKS
     from comparisons.run import Request, compare
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from reports import ReportError, RunTables, exit_code, read, write
 
 _HOME = {
-    "comparisons.cases": ("Case", "all_cases", "select"),
+    "comparisons.case": ("Case",),
+    "comparisons.cases": ("all_cases", "quick", "select"),
     "comparisons.errors": ("BackproofError",),
     "comparisons.networks": ("NETWORKS",),
     "comparisons.run": ("Request", "compare"),
@@ -46,6 +48,7 @@ __all__ = [
     "all_cases",
     "compare",
     "exit_code",
+    "quick",
     "read",
     "read_weights",
     "select",

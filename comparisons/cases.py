@@ -1,276 +1,35 @@
-"""What is compared: every case is plain data, so it can be listed, selected, pickled, hashed and replayed in any order."""
+"""Which cases there are, and which of them a selection names."""
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
-import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from comparisons.case import Case
+from comparisons.cases_basic import basic_cases
+from comparisons.cases_convolution import convolution_cases
+from comparisons.cases_optimizers import more_optimizer_cases
+from comparisons.cases_sequences import sequence_cases
 from comparisons.errors import UnknownName
-from comparisons.networks import NETWORKS, input_shape
-from scratch import (
-    Adam,
-    Architecture,
-    BatchNorm,
-    BinaryCrossEntropy,
-    BinaryCrossEntropyFromLogits,
-    Dense,
-    Dropout,
-    GradientDescent,
-    Layer,
-    LeakyReLU,
-    Loss,
-    MeanSquaredError,
-    Momentum,
-    Optimizer,
-    ReLU,
-    RMSprop,
-    Sigmoid,
-    Softmax,
-    SoftmaxCrossEntropy,
-    Tanh,
-    architecture,
-)
 
-REGIMES = {
-    "normal": "standard normal inputs",
-    "large": "inputs of scale 1e3",
-    "tiny": "inputs of scale 1e-3",
-    "zeros": "a third of the inputs exactly 0, and one example all zeros",
-    "saturated": "standard normal inputs mixed with +-30 ... +-60",
-    "offset": "mean 100, standard deviation 1",
-    "probabilities": "uniform in (0.02, 0.98)",
-    "soft": "standard normal inputs, soft targets that sum to 1",
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One thing to compare.
-
-    Attributes
-    ----------
-    id : str
-        `suite/what/variant`; unique.
-    architecture : Architecture
-        The network, often of a single layer, or of none but a loss.
-    batches : tuple of int
-        Size of each batch in turn; one pass each, and one optimizer step each if there is an optimizer.
-    input_shape : tuple of int
-        Shape of one example.
-    regime : str
-        A key of `REGIMES`: how the inputs are drawn.
-    training : bool
-        Training or evaluation mode of the passes.
-    optimizer : Optimizer, optional
-    recorded_gradients : bool
-        Feed the optimizer a recorded gradient sequence instead of differentiating.
-    recorded_steps : tuple of int
-        Steps after which parameters, optimizer state and buffers are kept.
-    data : str
-        Name of a real data set (`digits`, `cats`); empty for drawn inputs.
-    subject : str
-        Which implementation is judged: `scratch`, or `course` for the course's own functions.
-    slow : bool
-        Whether the case takes minutes: it runs only where a selection names it.
-    seed : int
-        With the id, determines everything that is drawn.
-    """
-
-    id: str
-    architecture: Architecture
-    batches: tuple[int, ...]
-    input_shape: tuple[int, ...]
-    regime: str = "normal"
-    training: bool = True
-    optimizer: Optimizer | None = None
-    recorded_gradients: bool = False
-    recorded_steps: tuple[int, ...] = ()
-    data: str = ""
-    subject: str = "scratch"
-    slow: bool = False
-    seed: int = 0
-
-    @property
-    def suite(self) -> str:
-        """The first part of the id: layer, loss, optimizer, network, course or training."""
-        return self.id.partition("/")[0]
-
-
-def _layer_cases() -> list[Case]:
-    cases = []
-
-    def add(name: str, *layers, input_shape: tuple[int, ...], **options) -> None:
-        cases.append(Case(f"layer/{name}", architecture(*layers), input_shape=input_shape, **options))
-
-    for batch in (1, 5):
-        add(f"dense/batch{batch}", Dense(4, 3), input_shape=(4,), batches=(batch,))
-    add("dense/no-bias", Dense(3, 6, bias=False), input_shape=(3,), batches=(4,))
-    add("dense/one-output", Dense(6, 1), input_shape=(6,), batches=(4,), regime="zeros")
-    activations = {
-        "sigmoid": Sigmoid(),
-        "tanh": Tanh(),
-        "relu": ReLU(),
-        "leaky-relu": LeakyReLU(0.25),
-        "leaky-relu-0.01": LeakyReLU(0.01),
-        "softmax": Softmax(),
-    }
-    for name, layer in activations.items():
-        for regime in ("normal", "zeros", "saturated", "tiny"):
-            add(f"{name}/{regime}", layer, input_shape=(5,), batches=(4,), regime=regime)
-        add(f"{name}/batch1", layer, input_shape=(9,), batches=(1,))
-    for regime in ("normal", "large", "tiny", "offset", "zeros"):
-        add(
-            f"batchnorm/{regime}",
-            BatchNorm(4, momentum=0.8, epsilon=1e-3),
-            input_shape=(4,),
-            batches=(7, 5, 2),
-            regime=regime,
-        )
-    add("batchnorm/small-epsilon", BatchNorm(4, epsilon=1e-8), input_shape=(4,), batches=(6, 3))
-    add("batchnorm/batch1", BatchNorm(4), input_shape=(4,), batches=(1, 1))
-    add("batchnorm/evaluation", BatchNorm(4), input_shape=(4,), batches=(5,), training=False)
-    add("batchnorm/evaluation-batch1", BatchNorm(4), input_shape=(4,), batches=(1,), training=False)
-    for keep in (0.5, 0.8):
-        add(f"dropout/keep{keep}", Dropout(keep), input_shape=(9,), batches=(6,))
-    add("dropout/evaluation", Dropout(0.5), input_shape=(9,), batches=(6,), training=False)
-    return cases
-
-
-def _loss_cases() -> list[Case]:
-    losses: dict[str, tuple[Loss, int, tuple[str, ...]]] = {
-        "binary-cross-entropy": (BinaryCrossEntropy(), 1, ("probabilities",)),
-        "binary-cross-entropy-units": (BinaryCrossEntropy(), 3, ("probabilities",)),
-        "binary-cross-entropy-logits": (BinaryCrossEntropyFromLogits(), 3, ("normal", "zeros", "saturated", "soft")),
-        "softmax-cross-entropy": (SoftmaxCrossEntropy(), 4, ("normal", "zeros", "saturated", "soft")),
-        "mean-squared-error": (MeanSquaredError(), 3, ("normal", "large", "zeros")),
-    }
-    return [
-        Case(
-            f"loss/{name}/{regime}-batch{batch}",
-            architecture(loss=loss),
-            batches=(batch,),
-            input_shape=(k,),
-            regime=regime,
-        )
-        for name, (loss, k, regimes) in losses.items()
-        for regime in regimes
-        for batch in (1, 6)
-    ]
-
-
-def _optimizer_cases() -> list[Case]:
-    optimizers: dict[str, Optimizer] = {
-        "gradient-descent/default": GradientDescent(0.05),
-        "momentum/default": Momentum(0.05, beta=0.9),
-        "rmsprop/default": RMSprop(0.05, beta=0.9, epsilon=1e-8),
-        "rmsprop/large-epsilon": RMSprop(0.05, beta=0.9, epsilon=1e-3),
-        "adam/default": Adam(0.05),
-        "adam/other-betas": Adam(0.02, beta1=0.8, beta2=0.99, epsilon=1e-6),
-    }
-    return [
-        Case(
-            f"optimizer/{name}",
-            architecture(Dense(6, 4)),
-            batches=(1,) * 50,
-            input_shape=(6,),
-            optimizer=optimizer,
-            recorded_gradients=True,
-            recorded_steps=(1, 2, 3, 10, 11, 50),
-        )
-        for name, optimizer in optimizers.items()
-    ]
-
-
-def _network_cases() -> list[Case]:
-    optimizers: dict[str, Optimizer] = {
-        "logistic": GradientDescent(0.1),
-        "shallow-tanh": Momentum(0.1),
-        "deep-relu": Adam(0.01),
-        "leaky-regression": RMSprop(0.01),
-        "batchnorm-dropout": Adam(0.01),
-        "bias-before-batchnorm": GradientDescent(0.1),
-        "digits": Adam(0.003),
-    }
-    cases = []
-    for name, optimizer in optimizers.items():
-        arch = NETWORKS[name]
-        # The last batch is short, as the last one of an epoch is.
-        several = Case(
-            f"network/{name}/batch8",
-            arch,
-            (8, 8, 8, 3),
-            input_shape(arch),
-            optimizer=optimizer,
-            recorded_steps=(1, 2, 3, 4),
-        )
-        cases.append(several)
-        if not any(isinstance(layer, BatchNorm) for _, layer in arch.layers):  # torch refuses a batch of one
-            cases.append(replace(several, id=f"network/{name}/batch1", batches=(1, 1, 1), recorded_steps=(1, 2, 3)))
-        cases.append(replace(several, id=f"network/{name}/zeros", regime="zeros"))
-    return cases
-
-
-def _training_cases() -> list[Case]:
-    epochs, per_epoch = 8, 23  # 1,437 examples in batches of 64, the last of 29
-    sizes = ((64,) * (per_epoch - 1) + (29,)) * epochs
-    ends = tuple(per_epoch * (e + 1) for e in range(epochs))
-    return [
-        Case(
-            "training/digits/adam",
-            NETWORKS["digits"],
-            sizes,
-            (64,),
-            optimizer=Adam(0.003),
-            recorded_steps=(1, 2, 3, *ends),
-            data="digits",
-        )
-    ]
-
-
-def _course_cases() -> list[Case]:
-    def network(*sizes: int) -> Architecture:
-        layers: list[Layer] = []
-        for n_in, n_out in itertools.pairwise(sizes):
-            layers += [Dense(n_in, n_out), ReLU()]
-        return architecture(*layers[:-1], Sigmoid(), loss=BinaryCrossEntropy())
-
-    optimizers: dict[str, Optimizer] = {
-        "gradient-descent": GradientDescent(0.0075),
-        "momentum": Momentum(0.01),
-        "adam": Adam(0.01),
-    }
-    cases = [
-        Case(f"course/deep/{name}", network(7, 5, 4, 1), (8, 8, 1, 3), (7,), optimizer=optimizer,
-             recorded_steps=(1, 2, 3, 4), subject="course")
-        for name, optimizer in optimizers.items()
-    ]  # fmt: skip
-    cases.append(replace(cases[0], id="course/logistic/gradient-descent", architecture=network(7, 1)))
-    cats = network(12288, 20, 7, 5, 1)
-    whole_set = Case("course/cats/seed002", cats, (209,) * 2500, (12288,), optimizer=GradientDescent(0.0075),
-                     recorded_steps=(1, 2, 100, 1000, 2500), data="cats", subject="course", slow=True)  # fmt: skip
-    return [*cases, whole_set]
+SUITES = ("layer", "loss", "optimizer", "network", "course", "training")
 
 
 def all_cases(seed: int = 0) -> list[Case]:
-    """Every case, in the order in which they run."""
-    from comparisons.cases_convolution import convolution_cases
-    from comparisons.cases_optimizers import more_optimizer_cases  # it needs `Case`
-    from comparisons.cases_sequences import sequence_cases
+    """Every case, in the order in which they run: suite by suite."""
+    cases = [*basic_cases(), *convolution_cases(), *more_optimizer_cases(), *sequence_cases()]
+    return sorted((replace(case, seed=seed) for case in cases), key=lambda case: SUITES.index(case.suite))
 
-    cases = [
-        *_layer_cases(),
-        *convolution_cases(),
-        *sequence_cases(),
-        *_loss_cases(),
-        *_optimizer_cases(),
-        *more_optimizer_cases(),
-        *_network_cases(),
-        *_course_cases(),
-        *_training_cases(),
-    ]
-    return [replace(case, seed=seed) for case in cases]
+
+def quick(cases: list[Case]) -> list[Case]:
+    """One case of each kind of layer, loss, optimizer and network (`suite/what`): the first with several examples."""
+    kept: dict[str, Case] = {}
+    for case in cases:
+        what = "/".join(case.id.split("/")[:2])
+        if not case.slow and not case.data and (max(case.batches) > 1 or case.recorded_gradients):
+            kept.setdefault(what, case)
+    return list(kept.values())
 
 
 def select(cases: list[Case], selection: tuple[str, ...]) -> list[Case]:

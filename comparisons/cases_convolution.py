@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.networks import NETWORKS, input_shape
 from scratch import AveragePool2D, Conv2D, Flatten, GlobalAveragePool2D, Layer, MaxPool2D, Momentum, architecture
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from scratch import Adagrad, AdamW, Dense, Nesterov, Optimizer, architecture
 
 

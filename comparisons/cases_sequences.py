@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from scratch import (
     GRU,
     L2,

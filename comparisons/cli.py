@@ -107,6 +107,9 @@ def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
               help="Seed of everything that is drawn; same seed, same numbers.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
               help=f"Folder for the report.  [default: {RUNS}/<date and time>]")  # fmt: skip
+@click.option(
+    "--quick", is_flag=True, help="One case of each kind of layer, loss, optimizer and network: some seconds."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the report that FOLDER already holds.")
 @click.pass_context
 def run(
@@ -117,6 +120,7 @@ def run(
     dtype: str,
     seed: int,
     out: Path | None,
+    quick: bool,
     overwrite: bool,
 ) -> None:
     """Compare the cases and write a report: terminal, CSV, Parquet, Markdown, HTML.
@@ -132,7 +136,7 @@ def run(
     from comparisons.run import Request, compare
 
     dtypes = ("float64", "float32") if dtype == "both" else (dtype,)
-    request = Request(selection, frameworks, require, dtypes, seed)
+    request = Request(selection, frameworks, require, dtypes, seed, quick)
     count = len(request.cases())  # an unknown name is told before a folder is made
     folder = _report_folder(out, overwrite)
     with _progress(count) as progress:
@@ -150,7 +154,8 @@ def _arguments(ctx: click.Context) -> Iterator[str]:
     for name, value in ctx.params.items():
         given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in ("selection", "out", "overwrite"):
-            yield f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            yield f"--{name}" if value is True else f"--{name}={shown}"
 
 
 def _report_folder(out: Path | None, overwrite: bool) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.naming import place
 from comparisons.plan import Plan
 from scratch import Adam, BatchNorm, Dropout, Layer, Momentum, RMSprop, Sigmoid, Tanh

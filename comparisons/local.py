@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.plan import Plan
 from comparisons.subject import ScratchModel
 from comparisons.trace import Trace

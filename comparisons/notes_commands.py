@@ -49,7 +49,7 @@ def _lines(claim: Claim) -> list[tuple[str, str]]:
 
 
 def _summary(found: list[Claim]) -> str:
-    counted = Counter(claim.verdict for claim in found)
+    counted: Counter[str] = Counter(claim.verdict for claim in found)
     return f"{len(found)} claims: " + ", ".join(
         f"{counted[verdict]} {verdict}" for verdict in COLOUR if counted[verdict]
     )

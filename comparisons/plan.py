@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.data import DATA
 from scratch import Dense, Dropout, MeanSquaredError, SoftmaxCrossEntropy, dropout_mask, initial_weights, minibatches
 from scratch.course import initialize_parameters_deep

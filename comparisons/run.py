@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from comparisons.cases import Case, all_cases, select
+from comparisons.case import Case
+from comparisons.cases import all_cases, quick, select
 from comparisons.errors import UnknownName
 from comparisons.runner import DTYPES, CaseResult, Runner
 from reference import CONVENTIONS, FRAMEWORKS, MissingFramework, twin_class
@@ -34,6 +35,8 @@ class Request:
     dtypes : tuple of str
         Tiers in which verdicts are reached.
     seed : int
+    quick : bool
+        Only one case of each kind, of those that the selection names, and conventions mapped but not measured.
     """
 
     selection: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ class Request:
     required: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = DTYPES
     seed: int = 0
+    quick: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.frameworks, *self.required):
@@ -54,7 +58,8 @@ class Request:
 
     def cases(self) -> list[Case]:
         """The selected cases, in order."""
-        return select(all_cases(self.seed), self.selection)
+        selected = select(all_cases(self.seed), self.selection)
+        return quick(selected) if self.quick else selected
 
 
 def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables:
@@ -87,7 +92,7 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     runner = Runner((), request.dtypes)
     try:
         usable, absent = _usable(request, lambda what: progress(what, 0, len(cases)))
-        runner = Runner(usable, request.dtypes)
+        runner = Runner(usable, request.dtypes, measure=not request.quick)
         for case in cases:
             progress(case.id, len(results), len(cases))
             results.append(runner.compare(case))

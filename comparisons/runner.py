@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.course_model import CourseModel
 from comparisons.diagnosis import Mismatch, diagnose
 from comparisons.discrepancy import Kink, judge
@@ -106,10 +106,12 @@ class Runner:
         The references; each is imported when the first case needs it.
     dtypes : tuple of str
         Tiers in which verdicts are reached.
+    measure : bool
+        Whether to run each case once more per convention, without its mapping, to tell what it is worth.
     """
 
-    def __init__(self, frameworks: Iterable[str], dtypes: tuple[str, ...] = DTYPES) -> None:
-        self.frameworks, self.dtypes = tuple(frameworks), dtypes
+    def __init__(self, frameworks: Iterable[str], dtypes: tuple[str, ...] = DTYPES, measure: bool = True) -> None:
+        self.frameworks, self.dtypes, self.measure = tuple(frameworks), dtypes, measure
         self._twins: OrderedDict[tuple, Twin] = OrderedDict()
         self.versions = {"numpy": f"numpy {metadata.version('numpy')}"} | {f: version(f) for f in self.frameworks}
 
@@ -193,7 +195,7 @@ class Runner:
     ) -> dict[str, Any]:
         """How far the framework's stock behaviour is from the mapped one, in the tensor where it is furthest."""
         row = {"convention": convention, "implementation": framework, "case": case.id, "difference": np.nan}
-        if CONVENTIONS[convention].kind != "value" or case.data:
+        if CONVENTIONS[convention].kind != "value" or case.data or not self.measure:
             return row
         stock = record(self._twin(framework, case, "float64", frozenset({convention})), case, drawn)
         costs = {

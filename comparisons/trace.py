@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from comparisons.cases import Case
+from comparisons.case import Case
 from comparisons.plan import Plan, PlannedBatch
 from scratch import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, SoftmaxCrossEntropy
 from scratch.network import Architecture, Pass

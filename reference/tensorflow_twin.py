@@ -29,6 +29,9 @@ from scratch.network import Architecture, Pass, check_weights
 from scratch.optimizers import Optimizer
 from scratch.weights import Arrays, Weights, flatten
 
+# TensorFlow warns of every function that is traced anew; here a network is, once per batch size.
+tf.get_logger().setLevel("ERROR")
+
 
 class FrameworkTwin(Twin):
     """A Keras network with the architecture, weights and optimizer of a scratch network; see `reference.Twin`.

@@ -40,7 +40,7 @@ def axes(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
         "svg.fonttype": "none",
         "svg.hashsalt": "backproof",
         "text.parse_math": False,
-        "font.size": 9,
+        "font.size": 11,
         "text.color": colour("fg"),
         "axes.labelcolor": colour("fg"),
         "axes.edgecolor": colour("muted"),

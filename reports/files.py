@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RUN_FILE = "run.json"
 PARQUET_FILE = "discrepancies.parquet"
+SUMMARY_FILE = "summary.md"
+PAGE_FILE = "report.html"
 _VERSION_KEY = b"backproof.schema_version"
 _AGAIN = "run again, or restore the file"
 
@@ -45,12 +47,17 @@ def write(folder: Path | str, tables: RunTables) -> list[Path]:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUN_FILE).unlink(missing_ok=True)
+    for name in (
+        RUN_FILE,
+        SUMMARY_FILE,
+        PAGE_FILE,
+    ):  # the pages too: an earlier run's must not stand beside these tables
+        (folder / name).unlink(missing_ok=True)
     paths = [_replace(folder / f"{name}.csv", _csv_bytes(getattr(tables, name))) for name in TABLES]
     paths.append(_replace(folder / PARQUET_FILE, lambda path: _write_parquet(path, tables.discrepancies)))
     paths.append(_replace(folder / RUN_FILE, _run_json(tables)))
-    paths.append(_replace(folder / "summary.md", markdown(tables).encode()))
-    paths.append(_replace(folder / "report.html", html(tables).encode()))
+    paths.append(_replace(folder / SUMMARY_FILE, _utf8(markdown(tables))))
+    paths.append(_replace(folder / PAGE_FILE, _utf8(html(tables))))
     return paths
 
 
@@ -154,14 +161,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     if not path.is_file():
         raise ReportError(f"{path}: missing; {_AGAIN}")
+    kinds = {name: kind for name, (kind, _) in TABLES["discrepancies"].items()}
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        _check_version(path, (table.schema.metadata or {}).get(_VERSION_KEY, b"unknown").decode())
+        _check_columns(path, table.column_names, "discrepancies")
+        return table.to_pandas()[list(kinds)].astype(kinds)
+    # Damage inside pandas' own notes or a string shows only when they are decoded, as a ValueError or TypeError.
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise ReportError(f"{path}: cut short or not Parquet ({_one_line(error)}); {_AGAIN}") from error
-    _check_version(path, (table.schema.metadata or {}).get(_VERSION_KEY, b"unknown").decode())
-    _check_columns(path, table.column_names, "discrepancies")
-    kinds = {name: kind for name, (kind, _) in TABLES["discrepancies"].items()}
-    return table.to_pandas()[list(kinds)].astype(kinds)
 
 
 def _write_parquet(path: Path, table: pd.DataFrame) -> None:
@@ -181,7 +189,12 @@ def _csv_bytes(table: pd.DataFrame) -> bytes:
 def _run_json(tables: RunTables) -> bytes:
     rows = {name: len(getattr(tables, name)) for name in TABLES}
     content = {**_plain(tables.info), "schema_version": SCHEMA_VERSION, "rows": rows}
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    return _utf8(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _utf8(text: str) -> bytes:
+    # A command line may hold half a surrogate pair (a file name in another encoding); as an escape it stays readable.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _plain(value: Any) -> Any:

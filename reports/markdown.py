@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN_FAILING = 50
+SHOWN_REASONS = 30
 _NUMBERS = frozenset(
     ["tensors", "match", "vacuous", "failing", "needed", "allowed", "share", "cases", "runs", "time", "difference"]
 )
@@ -129,9 +130,16 @@ def _worst(row: dict[str, Any]) -> str:
 def _vacuous(reasons: pd.DataFrame) -> str:
     if reasons.empty:
         return ""
-    cells = [(text(row.reason), numbers.count(row.tensors), numbers.count(row.cases)) for row in reasons.itertuples()]
+    cells = [
+        (text(row.reason), numbers.count(row.tensors), numbers.count(row.cases))
+        for row in reasons.head(SHOWN_REASONS).itertuples()
+    ]
     title = f"Vacuous: {numbers.plural(reasons['tensors'].sum(), 'tensor comparison')} tested nothing"
-    return _details(title, table(("reason", "tensors", "cases"), cells))
+    rest = reasons.iloc[SHOWN_REASONS:]
+    more = (
+        f"\n\n… and {numbers.count(rest['tensors'].sum())} more, for {len(rest)} further reasons." if len(rest) else ""
+    )
+    return _details(title, table(("reason", "tensors", "cases"), cells) + more)
 
 
 def _skipped(reasons: pd.DataFrame) -> str:

@@ -43,9 +43,10 @@ def limit_scatter(tables: RunTables) -> str:
         ax.axhline(low - 0.5, color=figures.colour("muted"), lw=0.6, ls=(0, (2, 3)))
         ax.set_xlabel("tolerance: 1000 × the measured rounding noise of the tensor")
         ax.set_ylabel("needed: the largest difference")
-        bad = int(points["fails"].sum())
-        label = f"Scatter of the needed against the allowed tolerance of every tensor; {bad} kinds of point above the limit."
-        return figures.svg(figure, label)
+        bad = numbers.plural(points["fails"].sum(), "mark")
+        return figures.svg(
+            figure, f"Scatter of needed against tolerance, one dot per tensor; {bad} for those that fail."
+        )
 
 
 def _points(tables: RunTables) -> pd.DataFrame:
@@ -73,7 +74,7 @@ def _diagonals(ax: Axes, low: float, high: float) -> None:
     ax.plot([low, high], [low, high], color=figures.colour("fail"), lw=1.4)
     noise = [low - math.log10(K), high - math.log10(K)]
     ax.plot([low, high], noise, color=figures.colour("muted"), lw=1, ls=(0, (4, 3)))
-    right: dict[str, Any] = {"ha": "right", "size": 9, "xytext": (-4, 5), "textcoords": "offset points"}
+    right: dict[str, Any] = {"ha": "right", "size": 11, "xytext": (-4, 5), "textcoords": "offset points"}
     middle = low + 0.62 * (high - low)
     ax.annotate("limit: needed = tolerance", (middle, middle), color=figures.colour("fail"), **right)
     below: dict[str, Any] = {**right, "ha": "left", "xytext": (6, -11)}
@@ -97,8 +98,9 @@ def margin_strip(tables: RunTables) -> str:
         return ""
     low, high = math.floor(math.log10(positive.min())), max(1, math.ceil(math.log10(positive.max())))
     with figures.axes(660, 70 + 40 * len(phases)) as (figure, ax):
-        ax.set(xlim=(low - 1.5, high + 1.5), ylim=(len(phases) - 0.5, -0.5))
-        ax.axvspan(0, high + 1.5, color=figures.colour("fail"), alpha=0.07, lw=0)
+        right = high + 1.5 + 0.1 * (high - low)  # room for the number beside the last dot
+        ax.set(xlim=(low - 1.5, right), ylim=(len(phases) - 0.5, -0.5))
+        ax.axvspan(0, right, color=figures.colour("fail"), alpha=0.07, lw=0)
         ax.axvline(0, color=figures.colour("fail"), lw=1.4)
         for place, phase in enumerate(phases):
             _strip(ax, place, PHASES.index(phase), rows.loc[rows["phase"] == phase, "margin"], low, high)
@@ -130,7 +132,7 @@ def _strip(ax: Axes, place: int, role: int, margins: pd.Series, low: int, high: 
     figures.dots(ax, column[bad], row[bad], "fail", 3.4, 1.0)
     top = float(np.clip(x.max(), low - 1, high + 1))
     text = numbers.margin(margins.max())
-    ax.annotate(text, (top, place), xytext=(6, 0), textcoords="offset points", va="center", size=8.5)
+    ax.annotate(text, (top, place), xytext=(6, 0), textcoords="offset points", va="center", size=10.5)
 
 
 def curve(tables: RunTables, case: str, quantity: str) -> str:
@@ -150,15 +152,23 @@ def curve(tables: RunTables, case: str, quantity: str) -> str:
 
 
 def curve_difference(tables: RunTables, case: str, quantity: str) -> str:
-    """|difference| between each two implementations along the steps, on a log axis; exact agreement on a floor."""
+    """|difference| between each two implementations along the steps, on a log axis.
+
+    Exact agreement is drawn on a floor marked 0, a value that only one of them lacks on a ceiling marked infinite. Empty
+    when there is nothing to draw: all agree exactly, or no two implementations recorded the same step.
+    """
     import numpy as np
 
     rows = summary.curve_differences(tables)
     rows = rows[(rows["case"] == case) & (rows["quantity"] == quantity)]
-    positive = rows.loc[(rows["difference"] > 0) & (rows["difference"] < np.inf), "difference"]
-    if positive.empty:
+    if not (rows["difference"] > 0).any():
         return ""
-    low, high = math.floor(math.log10(positive.min())), math.ceil(math.log10(positive.max()))
+    finite = rows.loc[(rows["difference"] > 0) & (rows["difference"] < np.inf), "difference"]
+    low, high = (
+        (math.floor(math.log10(finite.min())), math.ceil(math.log10(finite.max()))) if len(finite) else (-16, -15)
+    )
+    high = max(high, low + 1)
+    infinite = [(high + 1.0, "∞")] if np.isinf(rows["difference"]).any() else []
     with figures.axes(480, 260) as (figure, ax):
         for index, ((left, right), one) in enumerate(rows.groupby(["left", "right"], sort=False)):
             one = one.sort_values("step")
@@ -167,9 +177,18 @@ def curve_difference(tables: RunTables, case: str, quantity: str) -> str:
             # Points, not lines: rounding leaves no path from one step to the next.
             ax.plot(one["step"].to_numpy(float), y, color=figures.colour(f"curve{min(index + 1, 3)}"), lw=0, ms=3,
                     marker=("o", "s", "^")[index % 3], mew=0, alpha=0.8, label=f"|{left} − {right}|")  # fmt: skip
-        ax.set(ylim=(low - 1.3, max(high, low + 1) + 0.1), xlabel="optimizer step", ylabel="|difference|")
-        _exponents(ax.yaxis, figures.decades(low, high, 6), [(low - 1.0, "0")])
+        top = high + (1.3 if infinite else 0.1)
+        ax.set(ylim=(low - 1.3, top), xlabel="optimizer step", ylabel="|difference|")
+        _exponents(ax.yaxis, figures.decades(low, high, 6), [(low - 1.0, "0"), *infinite])
         ax.margins(x=0.01)
-        ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-        largest = numbers.small(positive.max())
+        ax.legend(
+            frameon=False,
+            fontsize=10,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=2,
+            handletextpad=0.1,
+            markerscale=2,
+        )
+        largest = numbers.small(rows["difference"].max())
         return figures.svg(figure, f"Difference of {quantity} of {case} between implementations, at most {largest}.")

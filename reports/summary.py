@@ -58,8 +58,7 @@ def tally(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         result[verdict] = (rows["verdict"] == verdict).groupby([rows[name] for name in by], sort=False).sum()
     decided = with_margin(rows[rows["verdict"].isin(DECIDED)])
     result["margin"] = decided.groupby(by, sort=False, dropna=False)["margin"].max()
-    # A missing `needed` is a difference that is not finite: worse than any number.
-    worst = decided[decided["floor"] == ""].sort_values("needed", ascending=False, kind="stable", na_position="first")
+    worst = decided[decided["floor"] == ""].sort_values("needed", ascending=False, kind="stable")
     kept = [name for name in _WORST if name not in by]
     result = result.join(worst.drop_duplicates(by).set_index(by)[kept]).reset_index()
     texts = [name for name in kept if name not in ("needed", "tolerance")]
@@ -67,8 +66,9 @@ def tally(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def with_margin(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with their `margin` as a further column."""
-    return rows.assign(margin=margins(rows))
+    """The rows with their `margin` as a further column; `needed` is infinite where a difference is not finite."""
+    not_finite = rows["needed"].isna() & rows["verdict"].isin(DECIDED)
+    return rows.assign(margin=margins(rows), needed=rows["needed"].mask(not_finite, float("inf")))
 
 
 def by_phase(tables: RunTables, dtype: str) -> pd.DataFrame:
@@ -86,13 +86,14 @@ def dtypes(tables: RunTables) -> list[str]:
 
 
 def by_suite(tables: RunTables) -> pd.DataFrame:
-    """`tally` per suite and reference."""
-    return tally(tables.discrepancies, ["suite", "reference"])
+    """`tally` per suite, reference and phase."""
+    return tally(tables.discrepancies, ["suite", "reference", "phase"])
 
 
 def by_case(tables: RunTables) -> pd.DataFrame:
-    """`tally` per suite, case and reference."""
-    return tally(tables.discrepancies, ["suite", "case", "reference"])
+    """`tally` per suite, case and reference; those that fail come first."""
+    result = tally(tables.discrepancies, ["suite", "case", "reference"])
+    return result.iloc[(result["failing"] == 0).argsort(kind="stable")].reset_index(drop=True)
 
 
 def failing_rows(tables: RunTables) -> pd.DataFrame:
@@ -129,11 +130,14 @@ def culprits(tables: RunTables) -> pd.DataFrame:
     return rows[rows["culprit"]].reset_index(drop=True)
 
 
-def worst_rows(tables: RunTables, count: int) -> pd.DataFrame:
-    """The `count` decided rows with the largest margin, largest first; with their `margin`."""
-    rows = tables.discrepancies
-    rows = with_margin(rows[rows["verdict"].isin(DECIDED)])
-    return rows.sort_values("margin", ascending=False, kind="stable").head(count).reset_index(drop=True)
+def most_telling(tables: RunTables) -> pd.DataFrame:
+    """All rows with their `margin`: the failing as `failing_rows` has them, the closest to the limit, the vacuous."""
+    import pandas as pd
+
+    rows = with_margin(tables.discrepancies)
+    rows = rows[~failing(rows)].sort_values("margin", ascending=False, kind="stable")
+    vacuous = rows["verdict"] == "vacuous"
+    return pd.concat([failing_rows(tables).drop(columns="culprit"), rows[~vacuous], rows[vacuous]], ignore_index=True)
 
 
 def vacuous_reasons(tables: RunTables) -> pd.DataFrame:
@@ -189,13 +193,16 @@ def curve_differences(tables: RunTables) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `case`, `quantity`, `step`, `left`, `right` (implementations) and `difference`; only steps that both have.
+        `case`, `quantity`, `step`, `left`, `right` (implementations) and `difference`; only steps that both have. It is
+        0 where both are NaN or the same infinity, and infinite where only one is.
     """
     curves = tables.curves
     pairs = curves.merge(curves, on=["case", "quantity", "step"], suffixes=("_left", "_right"))
     order = {name: index for index, name in enumerate(curves["implementation"].drop_duplicates())}
     before = pairs["implementation_left"].map(order) < pairs["implementation_right"].map(order)
     pairs = pairs[before.astype(bool)]
-    pairs = pairs.assign(difference=(pairs["value_left"] - pairs["value_right"]).abs())
+    left, right = pairs["value_left"], pairs["value_right"]
+    same = (left == right) | (left.isna() & right.isna())
+    pairs = pairs.assign(difference=(left - right).abs().mask(same, 0.0).fillna(float("inf")))
     pairs = pairs.rename(columns={"implementation_left": "left", "implementation_right": "right"})
     return pairs[["case", "quantity", "step", "left", "right", "difference"]].reset_index(drop=True)

@@ -78,7 +78,8 @@ def _column(name: str, kind: str, values: Sequence[Any]) -> Any:
     blank = {"string": "", "Int64": pd.NA, "float64": float("nan")}[kind]
     filled = [blank if value is None or value is pd.NA else value for value in values]
     if kind == "string":
-        filled = [str(value) for value in filled]
+        # A file name or a message from elsewhere may hold half a surrogate pair, which no file or page can.
+        filled = [str(value).encode("utf-8", "backslashreplace").decode("utf-8") for value in filled]
     try:
         return pd.array(filled, dtype=kind)
     except (TypeError, ValueError) as error:

@@ -146,11 +146,14 @@ def _failing(page: _Page, rows: pd.DataFrame) -> None:
     if rows.empty:
         return
     page.title("Failing", f"{numbers.plural(len(rows), 'row')}; first the culprit of each case")
-    case = None
+    case, told = None, set()
     for row in rows.head(SHOWN_FAILING).to_dict("records"):
         if row["culprit"]:
             page.line(row["case"], "bold red")
-            page.labelled(_culprit(row))
+            # One mistake shows in many cases: the second time its numbers are enough.
+            lines = _culprit(row) if row["diagnosis"] not in told else [("as above", _follower(row))]
+            page.labelled(lines)
+            told |= {row["diagnosis"]} - {""}
             continue
         if row["case"] != case:
             case = row["case"]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from comparisons.cases import REGIMES, Case, all_cases, select
+from comparisons.case import REGIMES, Case
+from comparisons.cases import SUITES, all_cases, quick, select
 from comparisons.errors import UnknownName
 from comparisons.naming import place
 from comparisons.plan import Plan, plan
@@ -158,3 +159,16 @@ def test_an_unknown_name_is_refused_with_the_nearest_known() -> None:
 )
 def test_a_tensor_s_name_says_where_it_belongs(name: str, expected: tuple[str, int, str]) -> None:
     assert place(name) == expected
+
+
+def test_quick_takes_one_case_of_each_kind_and_none_that_is_slow() -> None:
+    chosen = quick(CASES)
+    kinds = {"/".join(case.id.split("/")[:2]) for case in CASES if not case.slow and not case.data}
+    assert {"/".join(case.id.split("/")[:2]) for case in chosen} == kinds
+    assert len(chosen) == len(kinds)
+    assert all(max(case.batches) > 1 or case.recorded_gradients for case in chosen)
+
+
+def test_cases_run_suite_by_suite() -> None:
+    suites = [case.suite for case in CASES]
+    assert [suite for suite, before in zip(suites, [None, *suites], strict=False) if suite != before] == list(SUITES)

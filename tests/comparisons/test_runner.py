@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comparisons.cases import Case, all_cases, select
+from comparisons.case import Case
+from comparisons.cases import all_cases, select
 from comparisons.run import Request, compare
 from comparisons.runner import Runner
 from comparisons.subject import ScratchModel

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from reports import RunTables, render
+from reports import RunTables, frame, render
 from reports.html import html
 from reports.markdown import markdown
 
@@ -18,10 +20,9 @@ VOID = {"meta", "br", "input", "path", "use", "rect", "line", "circle"}
 
 
 def terminal(tables: RunTables, width: int = 80) -> str:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"), force_terminal=False)  # noqa: SIM115
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
     render(tables, console, "backproof-runs/x")
-    console.file.close()
-    return console.export_text()
+    return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 100])
@@ -47,6 +48,17 @@ def test_terminal_counts_tensors_per_phase(green: RunTables) -> None:
     rows = green.discrepancies.query("dtype == 'float64' and phase == 'gradient'")
     matching = (rows["verdict"] == "match").sum()
     assert line.split()[1:5] == [str(len(rows)), str(matching), str(len(rows) - matching), "0"]
+
+
+def test_terminal_tells_a_repeated_diagnosis_once(make_row) -> None:
+    rows = [
+        make_row(case=f"layer/{i}", verdict="mismatch", needed=0.5, diagnosis="divided by m twice") for i in range(3)
+    ]
+    text = terminal(RunTables(frame("discrepancies", rows)))
+    failing = text.partition("Failing  ")[2]
+    assert failing.count("divided by m twice") == 1
+    assert failing.count("as above") == 2
+    assert all(f"layer/{i}" in failing for i in range(3))
 
 
 def test_nothing_compared_is_said_plainly(empty: RunTables) -> None:
@@ -128,13 +140,85 @@ def test_page_names_the_culprit_and_folds_what_inherits(red: RunTables) -> None:
     assert page.count('class="culprit"') == 4
 
 
-def test_page_carries_every_row(red: RunTables) -> None:
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html(red), re.DOTALL)
+def test_page_tells_a_repeated_diagnosis_once_with_all_its_cases(make_row) -> None:
+    rows = [
+        make_row(case=f"layer/{i}", verdict="mismatch", needed=0.5, diagnosis="divided by m twice") for i in range(3)
+    ]
+    page = html(RunTables(frame("discrepancies", rows)))
+    assert page.count("<h3>divided by m twice</h3>") == 1
+    assert page.count('class="culprit"') == 3
+
+
+def test_page_counts_every_suite_against_every_reference(red: RunTables) -> None:
+    matrix = html(red).partition('<table class="matrix">')[2].partition("</table>")[0]
+    rows = red.discrepancies
+    assert matrix.count("<tr>") == 1 + len(rows[["suite", "reference"]].drop_duplicates())
+    numbers = [int(n) for n in re.findall(r">(\d+)</span>", matrix)]
+    assert sum(numbers) == (rows["verdict"] == "match").sum()
+    assert sum(int(n) for n in re.findall(r">(\d+) fail<", matrix)) == 19
+
+
+def carried(page: str) -> dict[str, list]:
+    """The rows that the page's script gets, as columns."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data
     columns = json.loads(data.group(1))
-    tensors = [columns["tensor"]["words"][code] for code in columns["tensor"]["rows"]]
-    assert tensors == red.discrepancies["tensor"].tolist()
+    return {
+        name: [column["words"][code] for code in column["rows"]] if isinstance(column, dict) else column
+        for name, column in columns.items()
+    }
+
+
+def test_page_carries_every_row_and_the_failing_first(red: RunTables) -> None:
+    columns = carried(html(red))
+    assert sorted(columns["tensor"]) == sorted(red.discrepancies["tensor"])
     assert len(columns["needed"]) == len(red.discrepancies)
+    assert set(columns["verdict"][:19]) == {"mismatch", "error", "missing"}
+    assert set(columns["verdict"][19:-7]) == {"match"}
+    assert set(columns["verdict"][-7:]) == {"vacuous"}
+
+
+def test_without_a_script_the_page_still_shows_what_fails(red: RunTables) -> None:
+    table = html(red).partition('<table id="tensors">')[2].partition("</table>")[0]
+    assert table.count("<tr>") == 1 + 100
+    assert table.count('class="fail"') == 19
+
+
+@pytest.mark.parametrize("rows_per_case", [2, 50])
+def test_page_stays_light_when_everything_fails_and_says_what_it_leaves_out(make_row, rows_per_case: int) -> None:
+    rows = [
+        make_row(
+            case=f"network/dense-batchnorm-relu-dropout/depth{i // rows_per_case}/input-scale-1e3/batch32",
+            tensor=f"grad/dense{i}.W",
+            verdict="mismatch",
+            diagnosis=f"exactly {i}/7 of the reference, which no known mistake explains at all",
+        )
+        for i in range(10_000)
+    ]
+    page = html(RunTables(frame("discrepancies", rows)))
+    assert len(page.encode()) < 2_000_000
+    kept = len(carried(page)["case"])
+    left_out = f"{10_000 - kept:,}"
+    assert f"{left_out} rows of 10,000 are left out of this page, {left_out} of them failing" in page
+    assert ("further cases are not shown here" in page) == (rows_per_case == 2)
+
+
+def test_curves_are_called_equal_only_when_they_are(green: RunTables) -> None:
+    scratch = green.curves.query("quantity == 'loss' and implementation == 'scratch'")
+
+    def twin(value: float | None) -> RunTables:
+        other = scratch.assign(implementation="torch")
+        if value is not None:
+            other.loc[other["step"] == 7, "value"] = value
+        rows = [*scratch.to_dict("records"), *other.to_dict("records")]
+        return dataclasses.replace(green, curves=frame("curves", rows))
+
+    assert "bit for bit" in html(twin(None))
+    assert "bit for bit" not in html(twin(float("nan")))
+    assert "at most inf" in html(twin(float("inf")))
+    alone = html(dataclasses.replace(green, curves=scratch))
+    assert "bit for bit" not in alone
+    assert "there is nothing to compare" in alone
 
 
 def test_page_of_ten_thousand_rows_stays_light_and_repeats_itself(build_run: Callable[..., RunTables]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reports import RunTables, exit_code, frame
 from reports.schema import DISCREPANCIES, TABLES
-from reports.summary import by_phase, culprits, failing_rows, floored, margins
+from reports.summary import by_phase, culprits, curve_differences, failing_rows, floored, margins, most_telling
 
 
 def with_rows(rows, **info) -> RunTables:
@@ -90,6 +90,37 @@ def test_margins_of_nothing_and_of_no_finite_value(make_row) -> None:
     nan = float("nan")
     rows = [make_row(needed=0.0, tolerance=0.0), make_row(needed=nan), make_row(needed=1e-14, tolerance=2e-14)]
     assert margins(frame("discrepancies", rows)).tolist() == [0.0, np.inf, 0.5]
+
+
+def test_the_most_telling_rows_come_first(make_row) -> None:
+    rows = [
+        make_row(tensor="vacuous", verdict="vacuous", needed=1.0),
+        make_row(tensor="far", needed=1e-16, tolerance=1e-12),
+        make_row(tensor="near", needed=1e-13, tolerance=1e-12),
+        make_row(tensor="nan", verdict="mismatch", needed=float("nan")),
+        make_row(tensor="lost", verdict="missing", needed=float("nan"), case="z"),
+    ]
+    found = most_telling(with_rows(rows))
+    assert found["tensor"].tolist() == ["nan", "lost", "near", "far", "vacuous"]
+    assert found["needed"][0] == np.inf
+    assert np.isnan(found["needed"][1])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "difference"),
+    [
+        (1.0, 1.5, 0.5),
+        (np.nan, np.nan, 0.0),
+        (np.inf, np.inf, 0.0),
+        (np.nan, 1.0, np.inf),
+        (np.inf, -np.inf, np.inf),
+    ],
+)
+def test_difference_of_curves_with_and_without_finite_values(left: float, right: float, difference: float) -> None:
+    row = {"case": "c", "quantity": "loss", "step": 1}
+    rows = [{**row, "implementation": "scratch", "value": left}, {**row, "implementation": "torch", "value": right}]
+    tables = RunTables(frame("discrepancies", []), curves=frame("curves", rows))
+    assert curve_differences(tables)["difference"].tolist() == [difference]
 
 
 def test_the_documentation_describes_every_column() -> None:
