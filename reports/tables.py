@@ -78,12 +78,20 @@ def _column(name: str, kind: str, values: Sequence[Any]) -> Any:
     blank = {"string": "", "Int64": pd.NA, "float64": float("nan")}[kind]
     filled = [blank if value is None or value is pd.NA else value for value in values]
     if kind == "string":
-        # A file name or a message from elsewhere may hold half a surrogate pair, which no file or page can.
-        filled = [str(value).encode("utf-8", "backslashreplace").decode("utf-8") for value in filled]
+        filled = [_storable(str(value)) for value in filled]
     try:
         return pd.array(filled, dtype=kind)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: a value is not {kind} ({error})") from error
+
+
+def _storable(text: str) -> str:
+    """The text as every file can hold it.
+
+    A file name or a message from elsewhere may hold half a surrogate pair, which no file or page can, or a carriage return,
+    which ends a row for readers of CSV: they become an escape and a line feed.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def failing(discrepancies: pd.DataFrame) -> pd.Series:

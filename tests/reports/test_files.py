@@ -58,8 +58,10 @@ def test_any_float_and_text_survive_csv(values: list[float], text: str, tmp_path
         assert (math.isnan(wrote) and math.isnan(got)) or (
             wrote == got and math.copysign(1, wrote) == math.copysign(1, got)
         )
-    # Half a surrogate pair, which no file can hold, is an escape from the start.
-    assert again["case"].tolist() == [text.encode("utf-8", "backslashreplace").decode()] * len(values)
+    assert again["case"].tolist() == table["case"].tolist()
+    # Half a surrogate pair and a carriage return, which files cannot hold, are an escape and a line feed from the start.
+    lines = text.encode("utf-8", "backslashreplace").decode().replace("\r\n", "\n").replace("\r", "\n")
+    assert again["case"].tolist() == [lines] * len(values)
 
 
 def cut(name: str, bytes_left: int | float) -> Callable[[Path], None]:
