@@ -2,30 +2,19 @@
 
 Forward, loss, backward and Adam on batches of 64, each implementation as its users would write it, on the same number of
 threads: NumPy arrays, `nn.Sequential` with `torch.optim.Adam`, a Keras model in a `tf.function`. Dropout draws its masks
-inside the step in all three. Rounds alternate between the implementations, so that a busy machine slows all of them; the
-median round counts.
+inside the step in all three.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import time
-from collections.abc import Callable
+from side_by_side import THREADS, Step, compare  # first: it sets the number of threads  # isort: skip
 
-THREADS = 2
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, str(THREADS))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+import numpy as np
 
-import numpy as np  # noqa: E402
+from comparisons.networks import NETWORKS
+from scratch import Adam, Network, Trainer, dropout_mask, initial_weights
 
-from comparisons.networks import NETWORKS  # noqa: E402
-from scratch import Adam, Network, Trainer, dropout_mask, initial_weights  # noqa: E402
-
-BATCH, STEPS, ROUNDS, RATE = 64, 200, 9, 0.003
-Step = Callable[[], None]
+BATCH, RATE = 64, 0.003
 
 
 def data(dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -103,18 +92,7 @@ def main() -> None:
     """Print one table per precision."""
     for dtype in ("float32", "float64"):
         steps = {"scratch": scratch_step(dtype), "torch": torch_step(dtype), "tensorflow": tensorflow_step(dtype)}
-        seconds: dict[str, list[float]] = {name: [] for name in steps}
-        for round_ in range(ROUNDS + 1):
-            for name, step in steps.items():
-                start = time.perf_counter()
-                for _ in range(STEPS):
-                    step()
-                if round_:  # the first round warms up
-                    seconds[name].append((time.perf_counter() - start) / STEPS)
-        middle = {name: statistics.median(values) for name, values in seconds.items()}
-        print(f"one training step, digits network, batch {BATCH}, {dtype}, {THREADS} threads")
-        for name, value in middle.items():
-            print(f"  {name:<11} {value * 1e6:7.0f} us   {value / middle['scratch']:5.2f} x scratch")
+        compare(f"one training step, digits network, batch {BATCH}, {dtype}", steps, repeats=200)
 
 
 if __name__ == "__main__":

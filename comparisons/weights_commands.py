@@ -36,7 +36,10 @@ def weights() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the initialiser.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option(
-    "--initialiser", type=click.Choice(["he", "xavier", "bengio", "small_random", "zeros"]), default="he", show_default=True
+    "--initialiser",
+    type=click.Choice(["he", "xavier", "bengio", "small_random", "zeros"]),
+    default="he",
+    show_default=True,
 )
 @overwrite_option
 def new(network: str, out: Path, seed: int, dtype: str, initialiser: str, overwrite: bool) -> None:
@@ -114,22 +117,38 @@ def import_(
 
 @weights.command()
 @click.argument("file", type=FILE)
+@click.option(
+    "--frameworks",
+    default="torch,tensorflow",
+    show_default=True,
+    metavar="NAMES",
+    help="Frameworks to load it into besides scratch, separated by commas.",
+)
 @click.pass_context
-def verify(ctx: click.Context, file: Path) -> None:
+def verify(ctx: click.Context, file: Path, frameworks: str) -> None:
     """Load a weights FILE into every implementation, read it back, and compare bit for bit.
 
-    Exit code 1 if a bit is lost; an implementation that is not installed is skipped.
+    Exit code 1 if a bit is lost; a framework that is not installed is skipped, with a note.
+
+    \b
+    backproof weights verify digits.h5
+    backproof weights verify digits.h5 --frameworks torch
     """
     from comparisons.weights_file import read_weights
-    from reference import FRAMEWORKS, missing
+    from reference import FRAMEWORKS, MissingFramework
 
+    chosen = list(dict.fromkeys(name.strip() for name in frameworks.split(",") if name.strip()))
+    for name in chosen:
+        if name not in FRAMEWORKS:
+            raise UnknownName(f"no framework is named {name!r}; known are {', '.join(FRAMEWORKS)}")
     arch, read = read_weights(file)
     lost = False
-    for implementation in ("scratch", *FRAMEWORKS):
-        if implementation in FRAMEWORKS and (reason := missing(implementation)):
-            click.echo(f"{implementation:<11} skipped: {reason}")
+    for implementation in ("scratch", *chosen):
+        try:
+            differing = _differing(read, _through(implementation, arch, read))
+        except MissingFramework as error:
+            click.echo(f"{implementation:<11} skipped: {error}")
             continue
-        differing = _differing(read, _through(implementation, arch, read))
         lost = lost or bool(differing)
         result = f"differs in {', '.join(differing)}" if differing else f"bit for bit, {_count(read)}"
         click.echo(f"{implementation:<11} {result}")

@@ -2,14 +2,20 @@
 
 Reading checks everything before anything is returned, so nothing is ever half-loaded; writing goes to a temporary file that
 replaces the old one only when it is whole.
+
+The file begins with a seal, the SHA-256 of all that follows, and is compared with it before HDF5 sees a byte. libhdf5 trusts
+what it reads: one flipped bit can make it crash or loop for ever, which no `except` catches, and its own checksums, where it
+has them, do not prevent that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +31,9 @@ Array = np.ndarray
 
 FORMAT, VERSION = "backproof-weights", 1
 DTYPES = ("float32", "float64")
+BLOCK = 512
+"""Bytes in front of the HDF5 part that HDF5 leaves to the user; the seal is there."""
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def write_weights(path: Path | str, arch: Architecture, weights: Weights, overwrite: bool = False) -> None:
@@ -45,27 +54,43 @@ def write_weights(path: Path | str, arch: Architecture, weights: Weights, overwr
         If the arrays are not the architecture's, hold NaN or infinity, or the file cannot be written.
     """
     path = Path(path)
-    dtype = _check_arrays(path, arch, weights)
+    _check_described(path, arch, weights)
+    dtype = check_numbers(path, weights)
     if path.exists() and not overwrite:
         raise WeightsError(f"{path}: exists already; choose another name, or give --overwrite")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with h5py.File(part, "w") as file:
+        with h5py.File(part, "w", userblock_size=BLOCK) as file:
             _write(file, arch, weights, dtype)
+        seal(part)
         os.replace(part, path)
     except OSError as error:
-        reason = error.strerror or str(error).partition("(")[2].rstrip(")") or str(error)
-        raise WeightsError(f"{path}: cannot be written ({reason}); choose another place") from error
+        raise WeightsError(f"{path}: cannot be written ({_reason(error)}); choose another place") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # none was made where the folder is missing or read-only
+            part.unlink()
 
 
-def _check_arrays(path: Path, arch: Architecture, weights: Weights) -> str:
-    """The one dtype of all arrays, once they are known to be the architecture's and finite."""
+def _reason(error: OSError) -> str:
+    # h5py's strerror is a whole paragraph.
+    return os.strerror(error.errno) if error.errno else _one_line(error)
+
+
+def _check_described(path: Path, arch: Architecture, weights: Weights) -> None:
     try:
         check_weights(arch, weights)
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def check_numbers(path: Path, weights: Weights) -> str:
+    """The one dtype of all arrays, once they are known to be finite; float64 where there are none.
+
+    Raises
+    ------
+    WeightsError
+        If dtypes are mixed or neither float32 nor float64, or an element is NaN or infinite.
+    """
     named = [*flatten(weights.params), *flatten(weights.buffers)]
     dtypes = {str(a.dtype) for _, a in named} or {"float64"}
     if len(dtypes) > 1 or not dtypes <= set(DTYPES):
@@ -83,17 +108,57 @@ def _check_finite(path: Path, name: str, a: Array) -> None:
 
 def _write(file: h5py.File, arch: Architecture, weights: Weights, dtype: str) -> None:
     file.attrs["format"], file.attrs["version"], file.attrs["dtype"] = FORMAT, VERSION, dtype
-    description = json.dumps(arch.config())
-    file.attrs["architecture"], file.attrs["architecture_crc32"] = description, zlib.crc32(description.encode())
+    file.attrs["architecture"], file.attrs["written_by"] = json.dumps(arch.config()), _written_by()
     for group, arrays in (("params", weights.params), ("buffers", weights.buffers)):
         parent = file.create_group(group, track_order=True)
         for layer, named in arrays.items():
             members = parent.create_group(layer, track_order=True)
             for name, a in named.items():
-                data = np.ascontiguousarray(a, dtype=np.dtype(dtype).newbyteorder("<"))
                 # Without times: the same weights give the same bytes.
-                dataset = members.create_dataset(name, data=data, track_times=False)
-                dataset.attrs["crc32"] = zlib.crc32(data.tobytes())
+                members.create_dataset(name, data=a, dtype=_stored(dtype), track_times=False)
+
+
+def _stored(dtype: str) -> np.dtype:
+    return np.dtype(dtype).newbyteorder("<")
+
+
+def _written_by() -> str:
+    try:
+        return f"backproof {metadata.version('backproof')}"
+    except metadata.PackageNotFoundError:  # run from the sources
+        return "backproof"
+
+
+def seal(path: Path) -> None:
+    """Put the SHA-256 of all that follows into the block at the start of a file; whoever changes the file seals it again."""
+    with path.open("r+b") as file:
+        file.seek(BLOCK)
+        digest = hashlib.file_digest(file, "sha256")
+        file.seek(0)
+        file.write(_sealed(digest.hexdigest()))
+
+
+def _sealed(digest: str) -> bytes:
+    return f"{FORMAT} sha256 {digest}\n".encode().ljust(BLOCK, b"\0")
+
+
+def _check_seal(path: Path) -> None:
+    with path.open("rb") as file:
+        block = file.read(BLOCK)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if block == _sealed(digest):
+        return
+    if block.startswith(HDF5_SIGNATURE):
+        raise WeightsError(
+            f"{path}: HDF5, but not a weights file; `backproof weights import` reads what the frameworks save"
+        )
+    if not block.startswith(FORMAT.encode()):
+        raise WeightsError(
+            f"{path}: not a weights file, or one damaged at its start; `backproof weights new` makes one"
+        )
+    raise WeightsError(
+        f"{path}: cut short or damaged, its SHA-256 is not the one at its start; restore or write it again"
+    )
 
 
 def read_weights(path: Path | str, arch: Architecture | None = None) -> tuple[Architecture, Weights]:
@@ -120,18 +185,20 @@ def read_weights(path: Path | str, arch: Architecture | None = None) -> tuple[Ar
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; `backproof weights new` makes one")
     try:
+        _check_seal(path)
         with h5py.File(path, "r") as file:
             described, dtype = _read_header(path, file)
             weights = Weights(_read_arrays(path, file, "params", dtype), _read_arrays(path, file, "buffers", dtype))
     except WeightsError:
         raise
-    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ... for a damaged file
-        raise WeightsError(
-            f"{path}: cut short, damaged or not HDF5 ({_one_line(error)}); restore or write it again"
-        ) from error
+    except PermissionError as error:
+        raise WeightsError(f"{path}: may not be read; change its permissions") from error
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ... where something is not as described
+        raise WeightsError(f"{path}: not of format version {VERSION} ({_one_line(error)}); write it again") from error
     if arch is not None:
         _check_same(path, described, arch)
-    _check_arrays(path, described, weights)
+    _check_described(path, described, weights)
+    check_numbers(path, weights)
     return described, weights
 
 
@@ -141,47 +208,43 @@ def _one_line(error: Exception) -> str:
 
 def _read_header(path: Path, file: h5py.File) -> tuple[Architecture, str]:
     if file.attrs.get("format") != FORMAT:
-        raise WeightsError(f"{path}: HDF5, but not a weights file (its attribute `format` is not {FORMAT!r})")
-    version = file.attrs.get("version")
+        raise WeightsError(f"{path}: not a weights file, its attribute `format` is not {FORMAT!r}; write it again")
+    version = file.attrs["version"]
     if version != VERSION:
         raise WeightsError(
             f"{path}: format version {version}, this backproof reads {VERSION}; write it again with this version"
         )
     dtype = str(file.attrs["dtype"])
     if dtype not in DTYPES:
-        raise WeightsError(f"{path}: dtype {dtype}; known are {', '.join(DTYPES)}")
-    description = file.attrs["architecture"]
-    if zlib.crc32(description.encode()) != file.attrs["architecture_crc32"]:
-        raise WeightsError(f"{path}: the description of the architecture is damaged; restore or write it again")
+        raise WeightsError(f"{path}: dtype {dtype}; write it again in {' or '.join(DTYPES)}")
     try:
-        return Architecture.from_config(json.loads(description)), dtype
+        return Architecture.from_config(json.loads(file.attrs["architecture"])), dtype
     except ValueError as error:
-        raise WeightsError(f"{path}: its architecture cannot be read ({_one_line(error)})") from error
+        raise WeightsError(
+            f"{path}: its architecture cannot be read ({_one_line(error)}); write it again with this version"
+        ) from error
 
 
 def _read_arrays(path: Path, file: h5py.File, group: str, dtype: str) -> Arrays:
     arrays: Arrays = {}
     for layer, name, dataset in _datasets(path, file, group):
         label = f"{layer}.{name}"
-        if dataset.dtype != np.dtype(dtype):
-            raise WeightsError(f"{path}: {label} is {dataset.dtype}, the file says {dtype}")
-        a = np.asarray(dataset[()], dtype=dtype)
-        if zlib.crc32(a.astype(np.dtype(dtype).newbyteorder("<")).tobytes()) != dataset.attrs.get("crc32"):
-            raise WeightsError(
-                f"{path}: {label} is damaged, its checksum is not that of its values; restore or write it again"
-            )
-        arrays.setdefault(layer, {})[name] = a
+        if dataset.dtype != _stored(dtype):
+            raise WeightsError(f"{path}: {label} is {dataset.dtype}, the file says {dtype}; write it again")
+        arrays.setdefault(layer, {})[name] = np.asarray(dataset[()], dtype=dtype)
     return arrays
 
 
 def _datasets(path: Path, file: h5py.File, group: str) -> Iterator[tuple[str, str, Any]]:
-    for layer, members in file[group].items():
+    # By name, not by items(): that gives None for a damaged object, where a lookup says what is wrong.
+    for layer in file[group]:
+        members = file[group][layer]
         if not isinstance(members, h5py.Group):
-            raise WeightsError(f"{path}: /{group}/{layer} should be a group of arrays")
-        for name, dataset in members.items():
-            if not isinstance(dataset, h5py.Dataset):
-                raise WeightsError(f"{path}: /{group}/{layer}/{name} should be an array")
-            yield layer, name, dataset
+            raise WeightsError(f"{path}: /{group}/{layer} should be a group of arrays; write it again")
+        for name in members:
+            if not isinstance(members[name], h5py.Dataset):
+                raise WeightsError(f"{path}: /{group}/{layer}/{name} should be an array; write it again")
+            yield layer, name, members[name]
 
 
 def _check_same(path: Path, described: Architecture, wanted: Architecture) -> None:
@@ -197,4 +260,4 @@ def _check_same(path: Path, described: Architecture, wanted: Architecture) -> No
             what = f"has {len(described.layers)} layers, {len(wanted.layers)} are wanted"
         else:
             what = f"has loss {described.loss} and regulariser {described.regulariser}, {wanted.loss} and {wanted.regulariser} are wanted"
-    raise WeightsError(f"{path}: of another architecture: it {what}")
+    raise WeightsError(f"{path}: of another architecture: it {what}; name another file or network")

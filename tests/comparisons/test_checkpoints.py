@@ -43,7 +43,7 @@ def stored(weights: Weights) -> list[tuple[str, str, bytes]]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["digits", "batchnorm-dropout", "deep-relu"])
+@pytest.mark.parametrize("name", ["digits", "batchnorm-dropout", "deep-relu", "lenet5"])
 def test_own_checkpoints_return_bit_for_bit(name: str, dtype: str, implementation: str, tmp_path: Path) -> None:
     weights, path = random_weights(name, dtype), tmp_path / f"w{SUFFIX[implementation]}"
     export_weights(path, implementation, NETWORKS[name], weights)
@@ -254,3 +254,37 @@ def test_unknown_and_missing_implementations(tmp_path: Path, monkeypatch: pytest
     for framework in FRAMEWORKS:
         with pytest.raises(MissingFramework, match="pip install"):
             import_weights(tmp_path / "w", framework, SMALL)
+
+
+def test_a_deeper_networks_keras_file_is_refused(tmp_path: Path) -> None:
+    if reason := missing("tensorflow"):
+        pytest.skip(reason)
+    deeper = architecture(Dense(3, 3), ReLU(), Dense(3, 2), ReLU(), Dense(2, 2))
+    path = tmp_path / "w.weights.h5"
+    export_weights(path, "tensorflow", deeper, initial_weights(deeper, np.random.default_rng(0)))
+    with pytest.raises(WeightsError, match="which this network has no place for"):
+        import_weights(path, "tensorflow", architecture(Dense(3, 3), ReLU(), Dense(3, 2)))
+
+
+def test_a_trained_keras_models_file_is_read_without_its_optimizer(tmp_path: Path) -> None:
+    if reason := missing("tensorflow"):
+        pytest.skip(reason)
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.save_weights(tmp_path / "w.weights.h5")
+    weights = import_weights(tmp_path / "w.weights.h5", "tensorflow", architecture(Dense(3, 2)))
+    np.testing.assert_array_equal(weights.params["dense1"]["W"], model.layers[0].kernel.numpy())
+
+
+def test_layers_that_keras_keeps_otherwise_have_no_keras_file(tmp_path: Path) -> None:
+    if reason := missing("tensorflow"):
+        pytest.skip(reason)
+    from scratch import GRU
+
+    arch = architecture(GRU(3, 4))
+    weights = initial_weights(arch, np.random.default_rng(0))
+    with pytest.raises(WeightsError, match="gru1: Keras keeps its weights in another arrangement"):
+        export_weights(tmp_path / "w.weights.h5", "tensorflow", arch, weights)

@@ -1,20 +1,22 @@
-"""`backproof weights`, and the implementations' own checkpoints that it writes and reads."""
+"""`backproof weights`: from first weights through every implementation and back."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from comparisons.checkpoints import IMPLEMENTATIONS, export_weights, import_weights
+from comparisons import weights_commands
+from comparisons.checkpoints import IMPLEMENTATIONS
 from comparisons.cli import main
-from comparisons.errors import WeightsError
 from comparisons.networks import NETWORKS
+from comparisons.weights_file import read_weights
 from reference import FRAMEWORKS, missing
-from scratch import Weights, initial_weights
-from scratch.weights import flatten
+from scratch import Weights
+from scratch.initialisers import INITIALISERS
 
 SUFFIX = {"scratch": ".npz", "torch": ".pt", "tensorflow": ".weights.h5"}
 
@@ -28,68 +30,6 @@ def implementation(request: pytest.FixtureRequest) -> str:
 
 def backproof(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments])
-
-
-def random_weights(name: str, dtype: str) -> Weights:
-    """All different, so that no array can stand in for another."""
-    rng, weights = np.random.default_rng(0), initial_weights(NETWORKS[name], np.random.default_rng(0))
-    for arrays in (weights.params, weights.buffers):
-        for named in arrays.values():
-            for leaf, a in named.items():
-                named[leaf] = rng.uniform(0.5, 2, a.shape)
-    return weights.astype(dtype)
-
-
-def stored(weights: Weights) -> list[tuple[str, str, bytes]]:
-    return [(n, str(a.dtype), a.tobytes()) for n, a in (*flatten(weights.params), *flatten(weights.buffers))]
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["digits", "batchnorm-dropout", "deep-relu"])
-def test_own_checkpoints_return_bit_for_bit(name: str, dtype: str, implementation: str, tmp_path: Path) -> None:
-    weights, path = random_weights(name, dtype), tmp_path / f"w{SUFFIX[implementation]}"
-    export_weights(path, implementation, NETWORKS[name], weights)
-    assert stored(import_weights(path, implementation, NETWORKS[name])) == stored(weights)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_torch_reads_its_checkpoint_without_backproof(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    weights = random_weights("digits", "float32")
-    export_weights(tmp_path / "w.pt", "torch", NETWORKS["digits"], weights)
-    state = torch.load(tmp_path / "w.pt", weights_only=True)
-    np.testing.assert_array_equal(state["dense1.weight"].numpy(), weights.params["dense1"]["W"].T)
-    np.testing.assert_array_equal(state["batchnorm1.running_var"].numpy(), weights.buffers["batchnorm1"]["running_var"])
-
-
-def test_keras_reads_its_checkpoint_without_backproof(tmp_path: Path) -> None:
-    if reason := missing("tensorflow"):
-        pytest.skip(reason)
-    import keras
-
-    weights, path = random_weights("shallow-tanh", "float32"), tmp_path / "w.weights.h5"
-    export_weights(path, "tensorflow", NETWORKS["shallow-tanh"], weights)
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(4, "tanh"), layers.Dense(1, "sigmoid")])
-    model.load_weights(path)
-    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), weights.params["dense1"]["W"])
-    np.testing.assert_array_equal(model.layers[1].bias.numpy(), weights.params["dense2"]["b"])
-
-
-def test_a_checkpoint_of_another_network_is_refused(implementation: str, tmp_path: Path) -> None:
-    path = tmp_path / f"w{SUFFIX[implementation]}"
-    export_weights(path, implementation, NETWORKS["digits"], random_weights("digits", "float64"))
-    with pytest.raises(WeightsError, match=f"not a {implementation} checkpoint of this network"):
-        import_weights(path, implementation, NETWORKS["deep-relu"])
-
-
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 and then nothing", b"\x89HDF\r\n\x1a\n"])
-def test_a_broken_checkpoint_is_one_line(content: bytes, implementation: str, tmp_path: Path) -> None:
-    path = tmp_path / f"w{SUFFIX[implementation]}"
-    path.write_bytes(content)
-    with pytest.raises(WeightsError) as caught:
-        import_weights(path, implementation, NETWORKS["digits"])
-    assert "\n" not in str(caught.value)
 
 
 def test_from_first_weights_through_an_implementation_and_back(implementation: str, tmp_path: Path) -> None:
@@ -117,9 +57,71 @@ def test_verify_skips_what_is_not_installed_and_reports_the_rest(tmp_path: Path)
         assert ("skipped" if missing(framework) else "bit for bit") in line
 
 
+def test_verify_exits_1_and_names_the_array_that_lost_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.h5"
+    backproof("weights", "new", "logistic", "--out", file)
+
+    def careless(implementation: str, arch: object, given: Weights) -> Weights:
+        lost = given.astype("float64")
+        lost.params["dense1"]["b"] *= -1  # 0 becomes -0: equal, but not bit for bit
+        return lost
+
+    monkeypatch.setattr(weights_commands, "_through", careless)
+    done = backproof("weights", "verify", file, "--frameworks", "")
+    assert done.exit_code == 1
+    assert done.output.splitlines() == ["scratch     differs in dense1.b"]
+
+
+def test_verify_skips_a_missing_framework_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backproof("weights", "new", "logistic", "--out", tmp_path / "a.h5")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = backproof("weights", "verify", tmp_path / "a.h5")
+    assert done.exit_code == 0
+    assert "torch       skipped: torch: package torch is not installed; pip install" in done.output
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_show_fits_80_columns(network: str, tmp_path: Path) -> None:
+    backproof("weights", "new", network, "--out", tmp_path / "a.h5")
+    lines = backproof("weights", "show", tmp_path / "a.h5").output.splitlines()
+    assert max(map(len, lines)) <= 80
+    arrays = [line for line in lines if " float64 " in line]
+    _, read = read_weights(tmp_path / "a.h5")
+    assert len(arrays) == sum(len(named) for named in (*read.params.values(), *read.buffers.values()))
+
+
+def test_files_are_replaced_only_when_asked(tmp_path: Path) -> None:
+    a, npz = tmp_path / "a.h5", tmp_path / "a.npz"
+    for arguments in (
+        ("new", "logistic", "--out", a),
+        ("export", a, "--to", "scratch", "--out", npz),
+        ("import", npz, "--from", "scratch", "--network", "logistic", "--out", a),
+    ):
+        backproof("weights", *arguments)
+        refused = backproof("weights", *arguments)
+        assert (refused.exit_code, "exists already" in refused.output) == (2, True)
+        assert backproof("weights", *arguments, "--overwrite").exit_code == 0
+
+
+def test_the_choices_are_all_there_are() -> None:
+    """They are written out, so that help needs no import."""
+    assert tuple(weights_commands.IMPLEMENTATION.choices) == IMPLEMENTATIONS
+    options = {p.name: p for p in weights_commands.new.params}
+    assert set(options["initialiser"].type.choices) == set(INITIALISERS)
+    default = {p.name: p.default for p in weights_commands.verify.params}["frameworks"]
+    assert tuple(default.split(",")) == tuple(FRAMEWORKS)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    check = "import sys, comparisons.weights_commands; print(sorted({'numpy', 'h5py', 'rich', 'torch', 'keras'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("verify", "x.h5", "--frameworks", "jax"), "no framework is named 'jax'; known are torch, tensorflow"),
         (("new", "alexnet", "--out", "x.h5"), "no network is named 'alexnet'; known are logistic"),
         (("show", "nowhere.h5"), "nowhere.h5: no such file"),
         (("export", "nowhere.h5", "--to", "scratch", "--out", "x.npz"), "nowhere.h5: no such file"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from comparisons.errors import WeightsError
 from comparisons.networks import NETWORKS
-from comparisons.weights_file import read_weights, write_weights
+from comparisons.weights_file import read_weights, seal, write_weights
 from scratch import L2, BatchNorm, Dense, Dropout, SoftmaxCrossEntropy, Weights, architecture, initial_weights
 from scratch.weights import flatten
 
@@ -67,25 +67,31 @@ def test_the_same_weights_give_the_same_bytes(written: Path, tmp_path: Path) -> 
 def test_it_can_be_read_with_h5py_alone(written: Path) -> None:
     with h5py.File(written) as file:
         assert (file.attrs["format"], file.attrs["version"], file.attrs["dtype"]) == ("backproof-weights", 1, "float64")
+        assert file.attrs["written_by"].startswith("backproof")
         assert json.loads(file.attrs["architecture"])["layers"][0]["name"] == "dense1"
         w = file["params/dense1/W"][()]
     np.testing.assert_array_equal(w, WEIGHTS.params["dense1"]["W"])
 
 
 def change(path: Path, edit: Callable[[h5py.File], None]) -> None:
+    """Edit the file and seal it again, as a careless program that knows the format would."""
     with h5py.File(path, "r+") as file:
         edit(file)
+    seal(path)
 
 
 def set_value(file: h5py.File, name: str, value: np.ndarray) -> None:
     group, _, leaf = name.rpartition("/")
     del file[name]
     file[group][leaf] = value
-    file[name].attrs["crc32"] = zlib.crc32(np.ascontiguousarray(value).tobytes())
 
 
 def describe(file: h5py.File, text: str) -> None:
-    file.attrs["architecture"], file.attrs["architecture_crc32"] = text, zlib.crc32(text.encode())
+    file.attrs["architecture"] = text
+
+
+def described(file: h5py.File) -> str:
+    return file.attrs["architecture"]
 
 
 DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
@@ -96,19 +102,20 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "the wrong dtype": (lambda f: f.attrs.__setitem__("dtype", "float32"), "is float64, the file says float32"),
     "a missing array": (lambda f: f["params/dense1"].__delitem__("b"), "dense1.b: missing"),
     "a missing layer": (lambda f: f["params"].__delitem__("batchnorm1"), "batchnorm1.beta: missing"),
-    "a missing group": (lambda f: f.__delitem__("buffers"), "damaged or not HDF5"),
+    "a missing group": (lambda f: f.__delitem__("buffers"), "not of format version 1"),
     "an unknown array": (lambda f: set_value(f, "params/dense1/W", f["params/dense1/W"][()]) or f["params/dense1"].move("b", "c"), "dense1.b: missing"),
     "an array too many": (lambda f: f.copy("params/dense1", "params/dense7"), "dense7.W: the network has no such parameter"),
     "another shape": (lambda f: set_value(f, "params/dense1/b", np.zeros(3)), r"shape \(3,\) in the weights, \(2,\)"),
     "NaN": (lambda f: set_value(f, "params/dense1/b", np.array([1, np.nan])), "dense1.b holds 1 NaN"),
     "infinity": (lambda f: set_value(f, "params/dense1/b", np.array([np.inf, np.nan])), "dense1.b holds 2 NaN"),
-    "a changed value": (lambda f: f["params/dense1/W"].__setitem__((0, 0), 7.0), "dense1.W is damaged"),
     "an array for a group": (lambda f: f["params"].__delitem__("dense1") or f["params"].__setitem__("dense1", 1.0), "should be a group"),
     "a group for an array": (lambda f: f["params/dense1"].__delitem__("b") or f["params/dense1"].create_group("b"), "should be an array"),
-    "a changed description": (lambda f: f.attrs.__setitem__("architecture", f.attrs["architecture"].replace("0.7", "0.8")), "description of the architecture is damaged"),
     "no JSON": (lambda f: describe(f, "{"), "its architecture cannot be read"),
-    "an unknown layer": (lambda f: describe(f, f.attrs["architecture"].replace("Dropout", "Dropin")), "unknown kind of layer: 'Dropin'"),
-    "nonsense in a layer": (lambda f: describe(f, f.attrs["architecture"].replace("0.7", "1.7")), r"keep_prob must lie in \(0, 1\]"),
+    "an unknown layer": (lambda f: describe(f, described(f).replace("Dropout", "Dropin")), "unknown kind of layer: 'Dropin'"),
+    "an unknown field": (lambda f: describe(f, described(f).replace("keep_prob", "rate")), "its architecture cannot be read"),
+    "no version": (lambda f: f.attrs.__delitem__("version"), "not of format version 1"),
+    "big-endian": (lambda f: set_value(f, "params/dense1/b", np.zeros(2, ">f8")), "dense1.b is >f8"),
+    "nonsense in a layer": (lambda f: describe(f, described(f).replace("0.7", "1.7")), r"keep_prob must lie in \(0, 1\]"),
 }  # fmt: skip
 
 
@@ -126,7 +133,7 @@ def test_a_missing_file_and_one_that_is_not_hdf5(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         read_weights(tmp_path / "nowhere.h5")
     (tmp_path / "text.h5").write_text("not HDF5")
-    with pytest.raises(WeightsError, match="cut short, damaged or not HDF5"):
+    with pytest.raises(WeightsError, match="not a weights file"):
         read_weights(tmp_path / "text.h5")
     with pytest.raises(WeightsError, match="no such file"):
         read_weights(tmp_path)
@@ -148,29 +155,69 @@ def test_another_architecture_is_refused_by_what_differs(wanted, message: str, w
         read_weights(written, wanted)
 
 
-def test_every_truncation_is_noticed(written: Path) -> None:
+def assert_noticed(path: Path, broken: bytes) -> None:
+    path.write_bytes(broken)
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_truncation_and_every_addition_is_noticed(written: Path) -> None:
     whole = written.read_bytes()
-    for length in range(0, len(whole), 97):
-        written.write_bytes(whole[:length])
-        with pytest.raises(WeightsError):
-            read_weights(written)
+    for length in range(0, len(whole), 31):
+        assert_noticed(written, whole[:length])
+    assert_noticed(written, whole + b"\0")
 
 
-def test_flipped_bytes_are_noticed_or_do_not_matter(written: Path) -> None:
+def test_every_flipped_bit_is_noticed(written: Path) -> None:
     whole, rng = written.read_bytes(), np.random.default_rng(0)
-    noticed = 0
-    for position in rng.choice(len(whole), 400, replace=False):
+    for position in (*range(80), *rng.choice(len(whole), 2000, replace=False)):
         broken = bytearray(whole)
         broken[position] ^= 1 << int(rng.integers(8))
-        written.write_bytes(broken)
-        try:
-            arch, read = read_weights(written)
-        except WeightsError:
-            noticed += 1
-        else:
-            assert arch == ARCH
-            assert arrays(read) == arrays(WEIGHTS)
-    assert noticed > 20
+        assert_noticed(written, bytes(broken))
+
+
+def test_lost_and_foreign_blocks_are_noticed(written: Path) -> None:
+    whole, rng = written.read_bytes(), np.random.default_rng(1)
+    for start in range(0, len(whole), 64):
+        for block in (bytes(64), rng.bytes(64)):
+            broken = whole[:start] + block + whole[start + 64 :]
+            if broken[: len(whole)] != whole:
+                assert_noticed(written, broken[: len(whole)])
+
+
+def test_hdf5_sees_no_byte_of_a_damaged_file(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may crash or loop for ever on one."""
+    broken = bytearray(written.read_bytes())
+    broken[2000] ^= 1
+    monkeypatch.setattr("comparisons.weights_file.h5py.File", lambda *_: pytest.fail("was given to HDF5"))
+    assert_noticed(written, bytes(broken))
+
+
+def test_a_changed_value_is_noticed_until_the_file_is_sealed_again(written: Path) -> None:
+    with h5py.File(written, "r+") as file:
+        file["params/dense1/W"][0, 0] = 7.0
+    with pytest.raises(WeightsError, match="cut short or damaged, its SHA-256 is not the one at its start"):
+        read_weights(written)
+    seal(written)
+    assert read_weights(written)[1].params["dense1"]["W"][0, 0] == 7.0
+
+
+def test_hdf5_that_is_no_weights_file_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    with pytest.raises(WeightsError, match="HDF5, but not a weights file; `backproof weights import`"):
+        read_weights(tmp_path / "other.h5")
+
+
+def test_a_description_of_any_length_returns(tmp_path: Path) -> None:
+    arch = architecture(*[Dense(1, 1) for _ in range(1500)])  # HDF5 keeps attributes beyond 64 kB elsewhere
+    weights = Weights({name: {"W": np.ones((1, 1)), "b": np.zeros(1)} for name, _ in arch.layers})
+    write_weights(tmp_path / "w.h5", arch, weights)
+    read_arch, read = read_weights(tmp_path / "w.h5", arch)
+    assert read_arch == arch
+    assert arrays(read) == arrays(weights)
 
 
 def test_nothing_wrong_is_written(tmp_path: Path) -> None:
@@ -213,5 +260,22 @@ def test_an_interrupted_write_leaves_the_old_file(written: Path, monkeypatch: py
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be written"):
-        write_weights(tmp_path / "no such folder" / "w.h5", ARCH, WEIGHTS)
+    (tmp_path / "file").touch()
+    for place, reason in (("no such folder", "No such file or directory"), ("file", "Not a directory")):
+        with pytest.raises(WeightsError, match=rf"w\.h5: cannot be written \({reason}\); choose another place"):
+            write_weights(tmp_path / place / "w.h5", ARCH, WEIGHTS)
+    (tmp_path / "folder.h5").mkdir()
+    with pytest.raises(WeightsError, match=r"cannot be written \(Is a directory\)"):
+        write_weights(tmp_path / "folder.h5", ARCH, WEIGHTS, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.h5"]
+
+
+def test_a_read_only_folder_and_an_unreadable_file(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:  # by hand: permissions mean nothing to an administrator
+        raise PermissionError(errno.EACCES, "Unable to open file (a paragraph of HDF5's)")
+
+    monkeypatch.setattr("comparisons.weights_file.h5py.File", refuse)
+    with pytest.raises(WeightsError, match=r"other\.h5: cannot be written \(Permission denied\); choose another place"):
+        write_weights(written.with_name("other.h5"), ARCH, WEIGHTS)
+    with pytest.raises(WeightsError, match=r"weights\.h5: may not be read; change its permissions"):
+        read_weights(written)
