@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 
 from reference.conventions import CONVENTIONS, Convention
@@ -25,15 +27,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Framework:
-    """Where a framework's twin lives and what has to be installed for it."""
+    """Where a framework's twin lives, what has to be installed for it, and what is set before it is imported."""
 
     module: str
     packages: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 FRAMEWORKS = {
     "torch": Framework("reference.torch_twin", ("torch",)),
-    "tensorflow": Framework("reference.tensorflow_twin", ("tensorflow", "keras")),
+    # The reference is to round alike on every machine, which oneDNN's own orders of summation do not promise (and announce on
+    # the error stream). What the user has set stays.
+    "tensorflow": Framework(
+        "reference.tensorflow_twin",
+        ("tensorflow", "keras"),
+        {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
+    ),
 }
 
 
@@ -60,6 +69,8 @@ def twin_class(framework: str) -> type[Twin]:
     reason = missing(framework)
     if reason is not None:
         raise MissingFramework(reason)
+    for name, value in FRAMEWORKS[framework].environment.items():
+        os.environ.setdefault(name, value)
     try:
         return importlib.import_module(FRAMEWORKS[framework].module).FrameworkTwin
     except ImportError as error:  # installed, but broken: a wrong wheel, a missing shared library

@@ -12,11 +12,7 @@ import h5py
 import keras
 
 from reference.tensorflow_recurrent import Rearranged
-
-# isort: off  (the twin comes first: it sets what Keras reads when it is imported)
 from reference.tensorflow_twin import FrameworkTwin
-
-# isort: on
 from scratch.convolution import Conv2D
 from scratch.network import Architecture
 from scratch.recurrent import LSTM, SimpleRNN
