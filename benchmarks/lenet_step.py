@@ -6,7 +6,7 @@ Forward, loss, backward and gradient descent, each implementation as its users w
 
 from __future__ import annotations
 
-from side_by_side import THREADS, Step, compare  # first: it sets the number of threads  # isort: skip
+from side_by_side import THREADS, Step, compare, keras_training, torch_training  # first: it sets the number of threads  # isort: skip
 
 import numpy as np
 
@@ -47,16 +47,10 @@ def torch_step(dtype: str) -> Step:
     ]
     layers += [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
     model = nn.Sequential(*layers).to(getattr(torch, dtype))
-    optimizer, loss = torch.optim.SGD(model.parameters(), lr=RATE), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     images, targets = data(dtype)
     x, y = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(targets)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(model(x), y).backward()
-        optimizer.step()
-
-    return step
+    return torch_training(model, optimizer, x, y)
 
 
 def tensorflow_step(dtype: str) -> Step:
@@ -71,18 +65,7 @@ def tensorflow_step(dtype: str) -> Step:
     layers += [of.Flatten(), of.Dense(120), of.ReLU(), of.Dense(84), of.ReLU(), of.Dense(10)]
     model = keras.Sequential(layers)
     x, y = (tf.constant(a) for a in data(dtype))
-    model.build(x.shape)
-    optimizer, loss = keras.optimizers.SGD(RATE), keras.losses.CategoricalCrossentropy(from_logits=True)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step() -> None:
-        with tf.GradientTape() as tape:
-            cost = loss(y, model(x, training=True))
-        variables = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(cost, variables), variables, strict=True))
-
-    return step
+    return keras_training(model, keras.optimizers.SGD(RATE), x, y)
 
 
 def main() -> None:

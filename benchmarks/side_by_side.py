@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 THREADS = 2
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -14,6 +15,39 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 Step = Callable[[], None]
+
+
+def torch_training(model: Any, optimizer: Any, x: Any, y: Any) -> Step:
+    """A torch user's training step: softmax cross-entropy, backward, update."""
+    from torch import nn
+
+    loss = nn.CrossEntropyLoss()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def keras_training(model: Any, optimizer: Any, x: Any, y: Any) -> Step:
+    """A Keras user's training step, compiled by `tf.function`."""
+    import keras
+    import tensorflow as tf
+
+    model.build(x.shape)
+    optimizer.build(model.trainable_variables)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            cost = loss(y, model(x, training=True))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(cost, variables), variables, strict=True))
+
+    return step
 
 
 def compare(title: str, steps: dict[str, Step], repeats: int, rounds: int = 9) -> None:

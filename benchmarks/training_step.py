@@ -7,7 +7,7 @@ inside the step in all three.
 
 from __future__ import annotations
 
-from side_by_side import THREADS, Step, compare  # first: it sets the number of threads  # isort: skip
+from side_by_side import THREADS, Step, compare, keras_training, torch_training  # first: it sets the number of threads  # isort: skip
 
 import numpy as np
 
@@ -45,15 +45,9 @@ def torch_step(dtype: str) -> Step:
     torch.set_num_threads(THREADS)
     layers = [nn.Linear(64, 48, bias=False), nn.BatchNorm1d(48), nn.ReLU(), nn.Dropout(0.2), nn.Linear(48, 10)]
     model = nn.Sequential(*layers).to(getattr(torch, dtype))
-    optimizer, loss = torch.optim.Adam(model.parameters(), lr=RATE), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     x, y = (torch.from_numpy(a) for a in data(dtype))
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(model(x), y).backward()
-        optimizer.step()
-
-    return step
+    return torch_training(model, optimizer, x, y)
 
 
 def tensorflow_step(dtype: str) -> Step:
@@ -74,18 +68,7 @@ def tensorflow_step(dtype: str) -> Step:
         ]
     )
     x, y = (tf.constant(a) for a in data(dtype))
-    model.build(x.shape)
-    optimizer, loss = keras.optimizers.Adam(RATE), keras.losses.CategoricalCrossentropy(from_logits=True)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step() -> None:
-        with tf.GradientTape() as tape:
-            cost = loss(y, model(x, training=True))
-        variables = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(cost, variables), variables, strict=True))
-
-    return step
+    return keras_training(model, keras.optimizers.Adam(RATE), x, y)
 
 
 def main() -> None:

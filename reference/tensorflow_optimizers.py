@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -36,26 +36,34 @@ class AdamWithPlainEpsilon(keras.optimizers.Adam):
         self._plain_epsilon = value
 
 
-class RMSpropWithEpsilonOutside(keras.optimizers.RMSprop):
-    """Keras's RMSprop with epsilon outside the root.
+class EpsilonOutside:
+    """Mixed into a Keras optimizer that divides by sqrt(s + e): puts epsilon outside the root.
 
-    Keras: g / sqrt(s + e). With e = epsilon^2 + 2 epsilon sqrt(s) the root is sqrt((sqrt(s) + epsilon)^2).
+    With e = epsilon^2 + 2 epsilon sqrt(s) the root is sqrt((sqrt(s) + epsilon)^2). The subclass names Keras's list of s.
     """
 
+    squares: ClassVar[str]
+
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
-        """Keras's update; it asks for epsilon after it has renewed the average square of this variable."""
+        """Keras's update; it asks for epsilon after it has renewed s of this variable."""
         self._current = variable
-        super().update_step(gradient, variable, learning_rate)
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
 
     @property
     def epsilon(self) -> Tensor:
         """The epsilon of every element of the current variable."""
-        s = self._velocities[self._get_variable_index(self._current)]
+        s = getattr(self, self.squares)[self._get_variable_index(self._current)]  # type: ignore[attr-defined]
         return self._outside**2 + 2 * self._outside * keras.ops.sqrt(s)
 
     @epsilon.setter
     def epsilon(self, value: float) -> None:
         self._outside = value
+
+
+class RMSpropWithEpsilonOutside(EpsilonOutside, keras.optimizers.RMSprop):
+    """Keras's RMSprop with epsilon outside the root."""
+
+    squares = "_velocities"
 
 
 @dataclass(frozen=True)

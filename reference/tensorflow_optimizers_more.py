@@ -6,8 +6,15 @@ from typing import Any
 
 import keras
 
-from reference.tensorflow_layers import Precision, Tensor, number
-from reference.tensorflow_optimizers import OPTIMIZERS, AdamWithPlainEpsilon, Moment, OptimizerTwin, _built
+from reference.tensorflow_layers import Precision, number
+from reference.tensorflow_optimizers import (
+    OPTIMIZERS,
+    AdamWithPlainEpsilon,
+    EpsilonOutside,
+    Moment,
+    OptimizerTwin,
+    _built,
+)
 from scratch.optimizers_more import Adagrad, AdamW, Nesterov
 
 
@@ -15,26 +22,10 @@ class AdamWWithPlainEpsilon(AdamWithPlainEpsilon, keras.optimizers.AdamW):
     """Keras's AdamW with epsilon added after the bias correction; see `AdamWithPlainEpsilon`."""
 
 
-class AdagradWithEpsilonOutside(keras.optimizers.Adagrad):
-    """Keras's Adagrad with epsilon outside the root.
+class AdagradWithEpsilonOutside(EpsilonOutside, keras.optimizers.Adagrad):
+    """Keras's Adagrad with epsilon outside the root."""
 
-    Keras: g / sqrt(s + e). With e = epsilon^2 + 2 epsilon sqrt(s) the root is sqrt((sqrt(s) + epsilon)^2).
-    """
-
-    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
-        """Keras's update; it asks for epsilon after it has added to the sum of squares of this variable."""
-        self._current = variable
-        super().update_step(gradient, variable, learning_rate)
-
-    @property
-    def epsilon(self) -> Tensor:
-        """The epsilon of every element of the current variable."""
-        s = self._accumulators[self._get_variable_index(self._current)]
-        return self._outside**2 + 2 * self._outside * keras.ops.sqrt(s)
-
-    @epsilon.setter
-    def epsilon(self, value: float) -> None:
-        self._outside = value
+    squares = "_accumulators"
 
 
 def _nesterov(optimizer: Nesterov, parameters: list[Any], to: Precision) -> OptimizerTwin:
