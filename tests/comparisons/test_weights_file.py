@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,3 +280,9 @@ def test_a_read_only_folder_and_an_unreadable_file(written: Path, monkeypatch: p
         write_weights(written.with_name("other.h5"), ARCH, WEIGHTS)
     with pytest.raises(WeightsError, match=r"weights\.h5: may not be read; change its permissions"):
         read_weights(written)
+
+
+def test_the_same_weights_give_the_same_bytes_a_second_later(written: Path, tmp_path: Path) -> None:
+    time.sleep(1.1)  # HDF5 counts times in seconds
+    write_weights(tmp_path / "later.h5", ARCH, WEIGHTS)
+    assert (tmp_path / "later.h5").read_bytes() == written.read_bytes()
