@@ -163,7 +163,7 @@ def _facts(request: Request, started: datetime, complete: bool, cases: int, runn
         "frameworks": {"numpy": metadata.version("numpy")}
         | {name: runner.versions[name].removeprefix(f"{name} ") for name in runner.frameworks},
         "python": platform.python_version(),
-        "platform": platform.platform(aliased=True, terse=True) + " " + platform.machine(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "peak_memory_mb": _peak_memory(),
         "complete": complete,
         "cases": cases,
