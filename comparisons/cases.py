@@ -9,6 +9,8 @@ from dataclasses import replace
 from comparisons.case import Case
 from comparisons.cases_basic import basic_cases
 from comparisons.cases_convolution import convolution_cases
+from comparisons.cases_images import image_cases
+from comparisons.cases_normalisation import normalisation_cases
 from comparisons.cases_optimizers import more_optimizer_cases
 from comparisons.cases_sequences import sequence_cases
 from comparisons.errors import UnknownName
@@ -18,7 +20,14 @@ SUITES = ("layer", "loss", "optimizer", "network", "course", "training")
 
 def all_cases(seed: int = 0) -> list[Case]:
     """Every case, in the order in which they run: suite by suite."""
-    cases = [*basic_cases(), *convolution_cases(), *more_optimizer_cases(), *sequence_cases()]
+    cases = [
+        *basic_cases(),
+        *convolution_cases(),
+        *image_cases(),
+        *normalisation_cases(),
+        *more_optimizer_cases(),
+        *sequence_cases(),
+    ]
     return sorted((replace(case, seed=seed) for case in cases), key=lambda case: SUITES.index(case.suite))
 
 

@@ -195,13 +195,14 @@ def batch_norm(mismatch: Mismatch) -> Iterator[Explained]:
     if mismatch.leaf != "input" or dy is None or x is None or not mismatch.case.training:
         return
     gamma = mismatch.plan.weights.params[mismatch.layer]["gamma"]
-    s = np.sqrt(x.var(axis=0) + layer.epsilon)
-    n, dn = (x - x.mean(axis=0)) / s, dy * gamma
-    mean_path, var_path = dn.mean(axis=0), n * (dn * n).mean(axis=0)
+    values = tuple(range(x.ndim - 1))
+    s = np.sqrt(x.var(axis=values) + layer.epsilon)
+    n, dn = (x - x.mean(axis=values)) / s, dy * gamma
+    mean_path, var_path = dn.mean(axis=values), n * (dn * n).mean(axis=values)
     yield "the path through the variance (dvar -> dx) is missing", (dn - mean_path) / s
     yield "the path through the mean (dmu -> dx) is missing", (dn - var_path) / s
     yield "the mean and the variance are treated as constants", dn / s
-    yield "gamma is left out", (dy - dy.mean(axis=0) - n * (dy * n).mean(axis=0)) / s
+    yield "gamma is left out", (dy - dy.mean(axis=values) - n * (dy * n).mean(axis=values)) / s
 
 
 def _running_average(mismatch: Mismatch, layer: BatchNorm) -> Iterator[Explained]:
@@ -210,7 +211,7 @@ def _running_average(mismatch: Mismatch, layer: BatchNorm) -> Iterator[Explained
         return
     old, rho = mismatch.plan.weights.buffers[mismatch.layer][mismatch.leaf], layer.momentum
     new = (mismatch.reference - rho * old) / (1 - rho)
-    m = len(x)
+    m = x.size // x.shape[-1]  # of images, every pixel counts
     if mismatch.leaf == "running_var" and m > 1:
         text = f"the running variance averages the unbiased batch variance, 1/(m - 1) with m = {m}: torch's convention"
         yield text, rho * old + (1 - rho) * new * m / (m - 1)

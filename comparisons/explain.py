@@ -34,6 +34,9 @@ EXAMPLES = {
     "adamw-weight-decay": "optimizer/adamw/strong-decay",
     "conv-same-padding": "layer/conv/same-stride-batch3",
     "flatten-order": "layer/pool/flatten-batch3",
+    "layernorm-epsilon": "layer/layernorm/small-epsilon",
+    "lrn-alpha": "layer/lrn/alexnet-normal",
+    "conv-transpose-same-padding": "layer/conv-transpose/same-batch3",
 }
 """The case in which each convention that changes numbers is measured."""
 

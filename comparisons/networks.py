@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from comparisons.networks_images import IMAGE_NETWORKS
 from scratch import (
     L2,
     Architecture,
@@ -77,8 +78,9 @@ NETWORKS: dict[str, Architecture] = {
         Dense(84, 10),
         loss=SoftmaxCrossEntropy(),
     ),
+    **{name: arch for name, (arch, _) in IMAGE_NETWORKS.items()},
 }
-IMAGES = {NETWORKS["lenet5"]: (32, 32, 1)}
+IMAGES = {NETWORKS["lenet5"]: (32, 32, 1)} | dict(IMAGE_NETWORKS.values())
 """Shape of one example of the networks that take images: their layers take any size."""
 
 

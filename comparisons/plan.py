@@ -121,13 +121,16 @@ def random_weights(case: Case, rng: np.random.Generator) -> Weights:
     weights = initial_weights(case.architecture, rng, "he")
     for named in weights.params.values():
         for name, a in named.items():
-            if name == "beta" or name.partition("_")[0] == "b":
+            what = name.partition("_")[0]  # of `b_recurrent` or `gamma_main1`
+            if what in ("b", "beta"):
                 named[name] = 0.5 * rng.standard_normal(a.shape)
-            elif name == "gamma":
+            elif what == "gamma":
                 named[name] = rng.uniform(0.5, 1.5, a.shape)
     for named in weights.buffers.values():
         for name, a in named.items():
-            named[name] = rng.uniform(0.5, 2, a.shape) if name == "running_var" else rng.standard_normal(a.shape)
+            named[name] = (
+                rng.uniform(0.5, 2, a.shape) if name.startswith("running_var") else rng.standard_normal(a.shape)
+            )
     return weights
 
 

@@ -14,7 +14,9 @@ import keras
 from reference.tensorflow_recurrent import Rearranged
 from reference.tensorflow_twin import FrameworkTwin
 from scratch.convolution import Conv2D
+from scratch.convolution_transpose import Conv2DTranspose
 from scratch.network import Architecture
+from scratch.normalisation import GroupNorm
 from scratch.recurrent import LSTM, SimpleRNN
 from scratch.weights import Weights
 
@@ -37,7 +39,8 @@ def sequential(twin: FrameworkTwin) -> Any:
     if first is None:
         raise ValueError("a network without parameters has no Keras weights file")
     layer, n = first
-    axes = {Conv2D: (None, None), SimpleRNN: (None,), LSTM: (None,)}
+    images = (None, None)
+    axes = {Conv2D: images, Conv2DTranspose: images, GroupNorm: images, SimpleRNN: (None,), LSTM: (None,)}
     inputs = keras.Input((*axes.get(type(layer), ()), n), dtype=twin.dtype)
     return keras.Sequential([inputs, *(layer.layer for layer in twin.layers.values())])
 

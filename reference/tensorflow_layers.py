@@ -100,9 +100,30 @@ def penalty(regulariser: L2, twins: list[LayerTwin], m: int, to: Precision) -> T
     return tf.add_n(losses) if losses else None
 
 
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch norm, for rows and for images alike: as it is, it is built for one number of axes."""
+
+    def build(self, input_shape: Any) -> None:
+        """Create the variables, or keep them; say which axes the moments are taken over."""
+        super().build(input_shape)
+        self.input_spec = keras.InputSpec(axes={-1: input_shape[-1]})
+        self.axes = len(input_shape)
+
+    def add_weight(self, *args: Any, name: str, **kwargs: Any) -> Any:
+        """The variable of that name, which there is when the layer is built for other inputs."""
+        known = getattr(self, name, None)
+        return super().add_weight(*args, name=name, **kwargs) if known is None else known
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        """Keras's forward pass, built for the inputs' number of axes."""
+        if len(inputs.shape) != self.axes:
+            self.build(tuple(inputs.shape))
+        return super().call(inputs, training=training, mask=mask)
+
+
 def _batch_norm(layer: BatchNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
     epsilon = {"epsilon": layer.epsilon} if to.maps("batchnorm-epsilon") else {}
-    norm = keras.layers.BatchNormalization(momentum=layer.momentum, dtype=to.dtype, **epsilon)
+    norm = BatchNormalization(momentum=layer.momentum, dtype=to.dtype, **epsilon)
     norm.build((None, layer.n))
     buffers = {"running_mean": norm.moving_mean, "running_var": norm.moving_variance}
     return LayerTwin(norm, {"gamma": norm.gamma, "beta": norm.beta}, buffers)

@@ -11,7 +11,9 @@ import tensorflow as tf
 import reference.tensorflow_optimizers_more  # noqa: F401  (fills OPTIMIZERS)
 from reference import (
     tensorflow_convolution,  # noqa: F401  (fills LAYERS)
+    tensorflow_normalisation,  # noqa: F401  (fills LAYERS)
     tensorflow_recurrent,  # noqa: F401  (fills LAYERS)
+    tensorflow_residual,  # noqa: F401  (fills LAYERS)
 )
 from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor
 from reference.tensorflow_losses import LOSSES

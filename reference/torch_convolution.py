@@ -33,6 +33,18 @@ class ImageTwin(LayerTwin):
         return super().forward(x.permute(CHANNELS_FIRST), training, mask).permute(CHANNELS_LAST)
 
 
+class PointwiseConvolutionTwin(ImageTwin):
+    """`nn.Conv2d` of kernel 1 and a stride, on a copy of the images in torch's layout.
+
+    On the CPU the float32 backward of torch 2.13 writes past the gradient's memory for a permuted view of the input.
+    """
+
+    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+        """Output of the module, (m, oh, ow, c)."""
+        images = x.permute(CHANNELS_FIRST).contiguous()
+        return LayerTwin.forward(self, images, training, mask).permute(CHANNELS_LAST)
+
+
 @dataclass(kw_only=True)
 class SameConvolutionTwin(ImageTwin):
     """`nn.Conv2d` behind `nn.ZeroPad2d`, whose zeros depend on the size of the image: torch has no `same` with a stride.
@@ -66,6 +78,8 @@ def _convolution(layer: Conv2D, dtype: torch.dtype, maps: Maps) -> LayerTwin:
     conv = nn.Conv2d(*channels, windows.kernel, windows.stride, padding, **options)
     params = {"W": Slot(conv, "weight", (3, 2, 0, 1) if maps("conv-layout") else ())}
     params |= {"b": Slot(conv, "bias")} if layer.bias else {}
+    if windows.kernel == (1, 1) and max(windows.stride) > 1:
+        return PointwiseConvolutionTwin(conv, params)
     return SameConvolutionTwin(conv, params, windows=windows, maps=maps) if zeros else ImageTwin(conv, params)
 
 

@@ -105,30 +105,37 @@ def _dense(layer: Dense, dtype: torch.dtype, maps: Maps) -> LayerTwin:
 
 @dataclass(kw_only=True)
 class BatchNormTwin(LayerTwin):
-    """`nn.BatchNorm1d`, whose running variance is made to average the biased batch variance.
+    """`nn.BatchNorm1d` or `nn.BatchNorm2d`, whose running variance is made to average the biased batch variance.
 
     Attributes
     ----------
+    images : nn.BatchNorm2d
+        Takes the place of the module for images, on the module's own parameters and buffers.
     kept : float
         Weight of the past in a new running value.
     maps : callable
     """
 
+    images: nn.BatchNorm2d
     kept: float
     maps: Maps
 
     def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
         """Output of the module; in training mode the running variance is corrected as well."""
         if not training:
-            return super().forward(x, training, mask)
-        m = len(x)
+            return self._normalise(x, training)
+        m = x.numel() // x.shape[-1]  # of images, every pixel counts
         if m == 1:
             raise Unsupported("batchnorm-batch-of-one")
         before = self.buffers["running_var"].tensor.clone()
-        y = super().forward(x, training, mask)
+        y = self._normalise(x, training)
         if self.maps("batchnorm-running-variance"):
             self._use_biased_variance(before, m)
         return y
+
+    def _normalise(self, x: Tensor, training: bool) -> Tensor:
+        norm = self.images if x.ndim == 4 else self.module
+        return norm.train(training)(x.movedim(-1, 1)).movedim(1, -1)
 
     def _use_biased_variance(self, before: Tensor, m: int) -> None:
         # running = kept + p S/(m - 1), with S the sum of squares; S/m is wanted: the new part times (m - 1)/m, that is
@@ -141,9 +148,12 @@ class BatchNormTwin(LayerTwin):
 def _batch_norm(layer: BatchNorm, dtype: torch.dtype, maps: Maps) -> LayerTwin:
     momentum = 1 - layer.momentum if maps("batchnorm-momentum") else layer.momentum
     norm = nn.BatchNorm1d(layer.n, eps=layer.epsilon, momentum=momentum, dtype=dtype)
+    images = nn.BatchNorm2d(layer.n, eps=layer.epsilon, momentum=momentum, dtype=dtype)
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        setattr(images, name, getattr(norm, name))
     params = {"gamma": Slot(norm, "weight"), "beta": Slot(norm, "bias")}
     buffers = {name: Slot(norm, name) for name in ("running_mean", "running_var")}
-    return BatchNormTwin(norm, params, buffers, kept=1 - momentum, maps=maps)
+    return BatchNormTwin(norm, params, buffers, images=images, kept=1 - momentum, maps=maps)
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,9 @@ from torch import Tensor
 import reference.torch_optimizers_more  # noqa: F401  (fills OPTIMIZERS)
 from reference import (
     torch_convolution,  # noqa: F401  (fills LAYERS)
+    torch_normalisation,  # noqa: F401  (fills LAYERS)
     torch_recurrent,  # noqa: F401  (fills LAYERS)
+    torch_residual,  # noqa: F401  (fills LAYERS)
 )
 from reference.torch_layers import LAYERS, LayerTwin, Slot, to_tensor
 from reference.torch_losses import LOSSES, PENALTIES

@@ -7,6 +7,7 @@ from scratch.batchnorm import BatchNorm
 from scratch.bidirectional import Bidirectional
 from scratch.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from scratch.convolution import Conv2D
+from scratch.convolution_transpose import Conv2DTranspose
 from scratch.dense import Dense
 from scratch.dropout import Dropout
 from scratch.embedding import Embedding
@@ -20,6 +21,7 @@ from scratch.losses import (
 )
 from scratch.minibatches import dropout_mask, minibatches
 from scratch.network import Architecture, Network, Pass, architecture, initial_weights
+from scratch.normalisation import GroupNorm, LayerNorm, LocalResponseNorm
 from scratch.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
 from scratch.optimizers_more import Adagrad, AdamW, Nesterov
 from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
@@ -36,15 +38,28 @@ from scratch.preparation import (
 )
 from scratch.recurrent import GRU, LSTM, SimpleRNN
 from scratch.regularisation import L2
+from scratch.residual import Residual
 from scratch.schedules import exponential_decay, inverse_decay, inverse_sqrt_decay, staircase, step_of
 from scratch.search import Logarithmic, OneMinusLogarithmic, Scale, Uniform, WholeNumber, random_search
 from scratch.training import Batch, Trainer
+from scratch.tsne import TSNE, conditional_probabilities, initial_map, joint_probabilities, kl_divergence
 from scratch.weights import Weights
+from scratch.word2vec import (
+    WordVectors,
+    draw_negatives,
+    initial_vectors,
+    noise_distribution,
+    skip_gram_negative_sampling,
+    skip_gram_pairs,
+    skip_gram_softmax,
+    train_skip_gram,
+)
 
 __all__ = [
     "GRU",
     "L2",
     "LSTM",
+    "TSNE",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -57,6 +72,7 @@ __all__ = [
     "BinaryCrossEntropyFromLogits",
     "ColourComponents",
     "Conv2D",
+    "Conv2DTranspose",
     "Dense",
     "Dropout",
     "EarlyStopping",
@@ -64,9 +80,12 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool2D",
     "GradientDescent",
+    "GroupNorm",
     "Layer",
+    "LayerNorm",
     "LayerState",
     "LeakyReLU",
+    "LocalResponseNorm",
     "Logarithmic",
     "Loss",
     "MaxPool2D",
@@ -81,6 +100,7 @@ __all__ = [
     "Pass",
     "RMSprop",
     "ReLU",
+    "Residual",
     "Scale",
     "ScaledDotProductAttention",
     "Sigmoid",
@@ -92,24 +112,36 @@ __all__ = [
     "Uniform",
     "Weights",
     "WholeNumber",
+    "WordVectors",
     "architecture",
     "bias_and_variance",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",
     "colour_shift",
+    "conditional_probabilities",
+    "draw_negatives",
     "dropout_mask",
     "exponential_decay",
     "exponentially_weighted_average",
+    "initial_map",
+    "initial_vectors",
     "initial_weights",
     "inverse_decay",
     "inverse_sqrt_decay",
+    "joint_probabilities",
+    "kl_divergence",
     "minibatches",
     "mirror",
+    "noise_distribution",
     "pca_colour",
     "random_crop",
     "random_search",
+    "skip_gram_negative_sampling",
+    "skip_gram_pairs",
+    "skip_gram_softmax",
     "staircase",
     "step_of",
     "train_dev_test_split",
+    "train_skip_gram",
 ]

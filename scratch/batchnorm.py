@@ -1,4 +1,4 @@
-"""Batch normalisation over the examples, for inputs of shape (m, n).
+"""Batch normalisation over the examples, and over the pixels of images: for inputs of shape (m, n) and (m, h, w, n).
 
 Forward, per feature, in training mode (Ioffe & Szegedy 2015; Ng, Improving Deep Neural Networks, week 3):
 
@@ -13,6 +13,9 @@ Backward. dgamma = sum_i dy_i n_i, dbeta = sum_i dy_i, and with dn_i = gamma dy_
 
     dx_i = dn_i / s - n_i / (m s) sum_j dn_j n_j - 1/(m s) sum_j dn_j
          = 1/(m s) (m dn_i - sum_j dn_j - n_i sum_j dn_j n_j)
+
+Images: a feature is a channel, and every pixel of every image is one of its values, so i runs over m h w of them; the kernel that made
+the channel is the same at every pixel. Nothing else changes.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class BatchNorm(Layer):
     Parameters
     ----------
     n : int
-        Number of features.
+        Number of features, or of channels.
     momentum : float
         rho in `running = rho running + (1 - rho) batch`, the course's form (torch's momentum is 1 - rho).
     epsilon : float
@@ -40,7 +43,7 @@ class BatchNorm(Layer):
 
     Notes
     -----
-    Parameters `gamma`, `beta` and buffers `running_mean`, `running_var`, all of shape (n,). The running variance
+    Input (m, n) or (m, h, w, n), output likewise. Parameters `gamma`, `beta` and buffers `running_mean`, `running_var`, all of shape (n,). The running variance
     averages the batch variance with 1/m (the course and Keras), not 1/(m - 1) (torch).
     """
 
@@ -60,11 +63,12 @@ class BatchNorm(Layer):
         return {"running_mean": np.zeros(self.n), "running_var": np.ones(self.n)}
 
     def forward(self, x: Array, state: LayerState) -> tuple[Array, Any]:
-        require(x.ndim == 2 and x.shape[1] == self.n, f"BatchNorm({self.n}): input has shape {x.shape}")
+        require(x.ndim in (2, 4) and x.shape[-1] == self.n, f"BatchNorm({self.n}): input has shape {x.shape}")
         if state.training:
-            mu = x.mean(axis=0)
+            values = tuple(range(x.ndim - 1))
+            mu = x.mean(axis=values)
             centred = x - mu
-            var = (centred**2).mean(axis=0)
+            var = (centred**2).mean(axis=values)
             self._update_running(state.buffers, mu, var)
         else:
             centred = x - state.buffers["running_mean"]
@@ -81,10 +85,10 @@ class BatchNorm(Layer):
 
     def backward(self, upstream: Array, state: LayerState, cache: Any) -> tuple[Array, dict[str, Array]]:
         normalised, s, training = cache
-        dy, m = upstream, len(upstream)
-        grads = {"gamma": (dy * normalised).sum(axis=0), "beta": dy.sum(axis=0)}
+        dy, m, values = upstream, upstream.size // self.n, tuple(range(upstream.ndim - 1))
+        grads = {"gamma": (dy * normalised).sum(axis=values), "beta": dy.sum(axis=values)}
         dn = dy * state.params["gamma"]
         if not training:  # mu and v are constants of the input: only the direct path is left
             return dn / s, grads
-        dx = (m * dn - dn.sum(axis=0) - normalised * (dn * normalised).sum(axis=0)) / (m * s)
+        dx = (m * dn - dn.sum(axis=values) - normalised * (dn * normalised).sum(axis=values)) / (m * s)
         return dx, grads

@@ -37,9 +37,6 @@ class Bidirectional(Layer):
     regularised: ClassVar[tuple[str, ...]] = ("W", "U", "W_reverse", "U_reverse")
 
     def __post_init__(self) -> None:
-        if isinstance(self.layer, dict):  # from a file: see `config`
-            fields = {name: value for name, value in self.layer.items() if name != "kind"}
-            object.__setattr__(self, "layer", Layer.kinds[self.layer["kind"]](**fields))
         fits = isinstance(self.layer, SimpleRNN | LSTM | GRU)
         require(fits, f"Bidirectional: {type(self.layer).__name__} is no recurrent layer")
 

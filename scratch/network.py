@@ -77,9 +77,16 @@ class Architecture:
 
 
 def _made(kinds: Mapping[str, type[Any]], config: dict[str, Any], sort: str) -> Any:
-    fields = {name: value for name, value in config.items() if name not in ("kind", "name")}
+    fields = {name: _nested(value) for name, value in config.items() if name not in ("kind", "name")}
     require(config["kind"] in kinds, f"unknown kind of {sort}: {config['kind']!r}; known are {', '.join(kinds)}")
     return kinds[config["kind"]](**fields)
+
+
+def _nested(value: Any) -> Any:
+    """The layers that a value of a configuration describes, alone or in a list; any other value as it is."""
+    if isinstance(value, list):
+        return tuple(_nested(v) for v in value)
+    return _made(Layer.kinds, value, "layer") if isinstance(value, dict) else value
 
 
 def architecture(*layers: Layer, loss: Loss | None = None, regulariser: L2 | None = None) -> Architecture:
@@ -110,7 +117,7 @@ def initial_weights(
         shapes, buffers = layer.parameter_shapes(), layer.initial_buffers()
         if shapes:
             weights.params[name] = {
-                p: draw(rng, shape) if p in layer.regularised else np.full(shape, 1.0 if p == "gamma" else 0.0)
+                p: draw(rng, shape) if p in layer.regularised else np.full(shape, float(p.partition("_")[0] == "gamma"))
                 for p, shape in shapes.items()
             }
         if buffers:

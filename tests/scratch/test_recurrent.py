@@ -176,7 +176,7 @@ def test_the_other_direction_is_the_layer_on_the_reversed_sequence() -> None:
 def test_only_recurrent_layers_have_two_directions() -> None:
     with pytest.raises(ValueError, match="Dense is no recurrent layer"):
         Bidirectional(Dense(3, 2))
-    with pytest.raises(ValueError, match="description"):
+    with pytest.raises(ValueError, match="unknown kind of layer: 'No'"):
         Architecture.from_config({"layers": [{"name": "a", "kind": "Bidirectional", "layer": {"kind": "No"}}],
                                   "loss": None, "regulariser": None})  # fmt: skip
 

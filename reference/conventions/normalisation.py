@@ -1,0 +1,86 @@
+"""Conventions of normalisation within an example, and of transposed convolution."""
+
+from __future__ import annotations
+
+from reference.conventions.convention import Convention
+
+CONVENTIONS = (
+    Convention(
+        id="layernorm-epsilon",
+        title="Default epsilon of layer norm and group norm",
+        scratch="1e-5 by default",
+        torch="1e-5 by default",
+        tensorflow="1e-3 by default",
+        mapping="epsilon is always set from the layer's description",
+        kind="value",
+        source="keras.layers.LayerNormalization(epsilon=0.001), keras.layers.GroupNormalization(epsilon=0.001)",
+        about=("LayerNorm", "GroupNorm"),
+    ),
+    Convention(
+        id="lrn-alpha",
+        title="torch's local response norm has the mean of the squares, not their sum",
+        scratch="x_i / (k + alpha sum x_j^2)^beta, as AlexNet",
+        torch="x_i / (k + alpha/size sum x_j^2)^beta",
+        tensorflow="as scratch",
+        mapping="alpha = size alpha",
+        kind="value",
+        source="torch.nn.LocalResponseNorm, tf.nn.local_response_normalization",
+        about=("LocalResponseNorm",),
+    ),
+    Convention(
+        id="lrn-radius",
+        title="TensorFlow counts the neighbours on one side",
+        scratch="size channels, channel i among them; 5 by default",
+        torch="size, as scratch",
+        tensorflow="depth_radius, 5 by default: a size of 11",
+        mapping="depth_radius = (size - 1)/2",
+        kind="layout",
+        source="tf.nn.local_response_normalization",
+        about=("LocalResponseNorm",),
+    ),
+    Convention(
+        id="lrn-float32",
+        title="TensorFlow has local response norm for float32 alone",
+        scratch="any precision",
+        torch="any precision",
+        tensorflow="a float64 tensor is refused, a float64 NumPy array silently made float32",
+        mapping="none with the stock operation: cast to float32 and back, and the row's tolerance has a floor of 2^-18",
+        kind="layout",
+        source="tf.raw_ops.LRN: T in half, bfloat16, float32",
+        about=("LocalResponseNorm",),
+        floor=2.0**-18,  # a whole operation is rounded, not one constant: up to 7.9e-7 was measured
+    ),
+    Convention(
+        id="conv-transpose-layout",
+        title="Images and kernels of a transposed convolution are stored channels first in torch",
+        scratch="W (kh, kw, o, c): the kernel of the convolution from o to c channels that it transposes",
+        torch="images (m, c, h, w), ConvTranspose2d.weight (c, o, kh, kw)",
+        tensorflow="as scratch",
+        mapping="images are viewed in torch's order around the module; weight = W transposed by (3, 2, 0, 1) and back",
+        kind="layout",
+        source="torch.nn.ConvTranspose2d, keras.layers.Conv2DTranspose",
+        about=("Conv2DTranspose",),
+    ),
+    Convention(
+        id="conv-transpose-same-padding",
+        title="Which elements a transposed convolution cuts off, to make n elements into n s",
+        scratch="max(k - s, 0) elements, the smaller half before and the rest after",
+        torch="padding and output_padding=1 make the same size, but cut off the larger half before",
+        tensorflow="padding='same' is scratch's rule",
+        mapping="nn.ConvTranspose2d cuts nothing off, its output is sliced",
+        kind="value",
+        source="torch.nn.ConvTranspose2d, keras.layers.Conv2DTranspose",
+        about=("Conv2DTranspose",),
+    ),
+    Convention(
+        id="conv-transpose-tail",
+        title="Size of a transposed convolution whose kernel is smaller than its stride",
+        scratch="(n - 1) s + k: up to the last element that an input reaches",
+        torch="as scratch",
+        tensorflow="n s: s - k more elements, which hold the bias alone",
+        mapping="Keras's output is sliced",
+        kind="layout",
+        source="keras.layers.Conv2DTranspose, torch.nn.ConvTranspose2d",
+        about=("Conv2DTranspose",),
+    ),
+)

@@ -1,0 +1,147 @@
+"""Residual blocks: what a chain of layers adds to its input (He et al. 2016; Ng, Convolutional Neural Networks, week 2).
+
+With F the chain and S the shortcut, the identity or, where F changes the shape, a chain of its own (a projection):
+
+    y = F(x) + S(x)
+
+The activation that follows the sum in the course, a = g(z + a_before), is the next layer.
+
+Backward. The sum hands the upstream gradient dy to both branches as it is, and as x feeds both, its gradients add up:
+
+    dx = J_F^T dy + J_S^T dy        J_S^T dy = dy for the identity
+
+so that however small J_F is, dy reaches the layers below unweakened. Each J^T dy is the chain rule through the layers of the
+branch, last to first, each given what the one after it left; their parameters' gradients arise on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scratch.dropout import Dropout
+from scratch.layer import Array, Layer, LayerState, require
+
+Branch = list[tuple[str, Layer]]
+"""Layers in order, each with the ending of its arrays' names."""
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """y = F(x) + S(x), for data of any shape.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+        F, in order.
+    shortcut : tuple of Layer
+        S, in order; without any, the identity.
+
+    Notes
+    -----
+    Input (m, ...), output of the shape that both branches agree on. Parameters and buffers are those of the layers within,
+    each followed by its place: `W_main0`, `gamma_main1`, `W_shortcut0`, ... Dropout needs a mask of its own, so it
+    stands outside.
+    """
+
+    layers: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "shortcut"):
+            # In one form only, a list from JSON included: equal layers are to be equal, and hashable.
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        require(len(self.layers) > 0, "Residual: there must be a layer beside the shortcut")
+        for layer in (*self.layers, *self.shortcut):
+            require(isinstance(layer, Layer), f"Residual: {layer!r} is no layer")
+            require(
+                not isinstance(layer, Dropout), "Residual: a dropout layer within would get no mask; put it outside"
+            )
+
+    @property
+    def main(self) -> Branch:
+        """F, with the endings `main0`, `main1`, ..."""
+        return [(f"main{i}", layer) for i, layer in enumerate(self.layers)]
+
+    @property
+    def side(self) -> Branch:
+        """S, with the endings `shortcut0`, `shortcut1`, ..."""
+        return [(f"shortcut{i}", layer) for i, layer in enumerate(self.shortcut)]
+
+    @property
+    def n_in(self) -> int:
+        """Number of input features or channels, as the first of the layers that knows tells it."""
+        told = (getattr(layer, name) for layer in self.layers for name in ("n_in", "n") if hasattr(layer, name))
+        for n in told:
+            return n
+        raise AttributeError("Residual: no layer tells how many features or channels it takes")
+
+    @property
+    def regularised(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Parameters that weight regularisation acts on: those of the layers within."""
+        return tuple(f"{p}_{ending}" for ending, layer in (*self.main, *self.side) for p in layer.regularised)
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            f"{p}_{ending}": shape
+            for ending, layer in (*self.main, *self.side)
+            for p, shape in layer.parameter_shapes().items()
+        }
+
+    def initial_buffers(self) -> dict[str, Array]:
+        return {
+            f"{b}_{ending}": a for ending, layer in (*self.main, *self.side) for b, a in layer.initial_buffers().items()
+        }
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        f, s = shape, shape
+        for layer in self.layers:
+            f = layer.output_shape(f)
+        for layer in self.shortcut:
+            s = layer.output_shape(s)
+        # NumPy would broadcast.
+        require(f == s, f"Residual: the layers make {f} of an example of shape {shape}, the shortcut makes {s}")
+        return f
+
+    def config(self) -> dict[str, Any]:
+        branches = {"layers": self.layers, "shortcut": self.shortcut}
+        return {"kind": "Residual"} | {name: [layer.config() for layer in b] for name, b in branches.items()}
+
+    def forward(self, x: Array, state: LayerState) -> tuple[Array, Any]:
+        self.output_shape(x.shape[1:])
+        f, main = _forward(self.main, x, state)
+        s, side = _forward(self.side, x, state)
+        return f + s, (main, side)
+
+    def backward(self, upstream: Array, state: LayerState, cache: Any) -> tuple[Array, dict[str, Array]]:
+        main, side = cache
+        df, grads = _backward(self.main, upstream, state, main)
+        ds, more = _backward(self.side, upstream, state, side)
+        return df + ds, grads | more
+
+
+def _own(layer: Layer, ending: str, state: LayerState) -> LayerState:
+    """The state of one layer within, under its own names."""
+    params = {p: state.params[f"{p}_{ending}"] for p in layer.parameter_shapes()}
+    buffers = {b: state.buffers[f"{b}_{ending}"] for b in layer.initial_buffers()}
+    return replace(state, params=params, buffers=buffers)
+
+
+def _forward(branch: Branch, x: Array, state: LayerState) -> tuple[Array, list[Any]]:
+    """Output of a chain, and the caches of its layers; what they remember moves in `state`."""
+    caches = []
+    for ending, layer in branch:
+        own = _own(layer, ending, state)
+        x, cache = layer.forward(x, own)
+        state.buffers |= {f"{b}_{ending}": a for b, a in own.buffers.items()}
+        caches.append(cache)
+    return x, caches
+
+
+def _backward(branch: Branch, upstream: Array, state: LayerState, caches: list[Any]) -> tuple[Array, dict[str, Array]]:
+    """Gradient with respect to a chain's input, and to its parameters."""
+    grads: dict[str, Array] = {}
+    for (ending, layer), cache in zip(reversed(branch), reversed(caches), strict=True):
+        upstream, own = layer.backward(upstream, _own(layer, ending, state), cache)
+        grads = {f"{p}_{ending}": g for p, g in own.items()} | grads
+    return upstream, grads
