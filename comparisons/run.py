@@ -134,7 +134,7 @@ def _tables(results: Sequence[CaseResult], absent: list[dict[str, Any]], run: st
 
 
 def _conventions(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per convention and framework: in how many cases it was met, and where ignoring it costs most."""
+    """One row per convention and framework: in how many cases it was met, and what ignoring it costs in one of them."""
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault((row["convention"], row["implementation"]), []).append(row)

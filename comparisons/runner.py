@@ -27,6 +27,8 @@ from reference import CONVENTIONS, Twin, Unsupported, twin_class, version
 SUBJECTS: dict[str, type[ScratchModel] | type[CourseModel]] = {"scratch": ScratchModel, "course": CourseModel}
 """Implementations that are judged, by name."""
 DTYPES = ("float64", "float32")
+TELLING = 0.1
+"""Relative difference from which it is shown that a convention matters: it is not measured in further cases."""
 COMPILE_FROM = 50
 """Number of steps from which compiling a framework's training step pays for itself."""
 
@@ -113,6 +115,7 @@ class Runner:
     def __init__(self, frameworks: Iterable[str], dtypes: tuple[str, ...] = DTYPES, measure: bool = True) -> None:
         self.frameworks, self.dtypes, self.measure = tuple(frameworks), dtypes, measure
         self._twins: OrderedDict[tuple, Twin] = OrderedDict()
+        self._shown: set[tuple[str, str]] = set()
         self.versions = {"numpy": f"numpy {metadata.version('numpy')}"} | {f: version(f) for f in self.frameworks}
 
     def run(self, cases: Iterable[Case]) -> Iterator[CaseResult]:
@@ -181,7 +184,7 @@ class Runner:
         return traces
 
     def _twin(self, framework: str, case: Case, dtype: str, ignored: frozenset[str] = frozenset()) -> Twin:
-        compiled = len(case.batches) >= COMPILE_FROM and not case.recorded_gradients
+        compiled = len(case.batches) >= COMPILE_FROM
         key = (framework, case.architecture, case.optimizer, dtype, ignored, compiled)
         if key not in self._twins:
             self._twins[key] = twin_class(framework)(case.architecture, case.optimizer, dtype, ignored, compiled)
@@ -195,7 +198,8 @@ class Runner:
     ) -> dict[str, Any]:
         """How far the framework's stock behaviour is from the mapped one, in the tensor where it is furthest."""
         row = {"convention": convention, "implementation": framework, "case": case.id, "difference": np.nan}
-        if CONVENTIONS[convention].kind != "value" or case.data or not self.measure:
+        shown = (convention, framework) in self._shown
+        if CONVENTIONS[convention].kind != "value" or case.data or shown or not self.measure:
             return row
         stock = record(self._twin(framework, case, "float64", frozenset({convention})), case, drawn)
         costs = {
@@ -204,6 +208,8 @@ class Runner:
             if largest(r) and K * noise(traces.runs(name, r, r), "float64") <= UNDECIDABLE * largest(r)
         }
         worst = max(costs, key=costs.__getitem__)
+        if costs[worst] >= TELLING:
+            self._shown.add((convention, framework))
         return row | {"tensor": worst, "difference": costs[worst]}
 
     def _common(self, case: Case, framework: str, conventions: tuple[str, ...]) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def _vacuous(page: _Page, reasons: pd.DataFrame) -> None:
 def _conventions(page: _Page, conventions: pd.DataFrame) -> None:
     if conventions.empty:
         return
-    page.title("Conventions mapped", "cost: the largest relative difference if ignored")
+    page.title("Conventions mapped", "cost: the relative difference if ignored")
     cells = [
         (row.convention, row.implementation, numbers.count(row.cases), numbers.small(row.difference))
         for row in conventions.itertuples()
