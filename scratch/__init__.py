@@ -5,17 +5,23 @@ from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.averages import exponentially_weighted_average
 from scratch.batchnorm import BatchNorm
 from scratch.bidirectional import Bidirectional
+from scratch.clipped import Clipped
+from scratch.cells import LSTMCell, RNNCell
 from scratch.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from scratch.convolution import Conv2D
 from scratch.convolution_transpose import Conv2DTranspose
+from scratch.decayed import Decayed, ExponentialDecay, InverseDecay, InverseSqrtDecay, Schedule
 from scratch.dense import Dense
 from scratch.dropout import Dropout
 from scratch.embedding import Embedding
+from scratch.folding import fold_batch_norm
 from scratch.layer import Layer, LayerState
 from scratch.losses import (
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
+    CategoricalCrossEntropy,
     Loss,
+    Hinge,
     MeanSquaredError,
     SoftmaxCrossEntropy,
 )
@@ -24,7 +30,7 @@ from scratch.network import Architecture, Network, Pass, architecture, initial_w
 from scratch.normalisation import GroupNorm, LayerNorm, LocalResponseNorm
 from scratch.optimizers import Adam, GradientDescent, Momentum, Optimizer, RMSprop
 from scratch.optimizers_more import Adagrad, AdamW, Nesterov
-from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
+from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, GlobalMaxPool2D, MaxPool2D
 from scratch.preparation import (
     ColourComponents,
     EarlyStopping,
@@ -37,11 +43,12 @@ from scratch.preparation import (
     train_dev_test_split,
 )
 from scratch.recurrent import GRU, LSTM, SimpleRNN
-from scratch.regularisation import L2
+from scratch.regularisation import L1, L2, Regulariser
 from scratch.residual import Residual
 from scratch.schedules import exponential_decay, inverse_decay, inverse_sqrt_decay, staircase, step_of
 from scratch.search import Logarithmic, OneMinusLogarithmic, Scale, Uniform, WholeNumber, random_search
 from scratch.training import Batch, Trainer
+from scratch.transfer import freeze, transferred_weights
 from scratch.tsne import TSNE, conditional_probabilities, initial_map, joint_probabilities, kl_divergence
 from scratch.weights import Weights
 from scratch.word2vec import (
@@ -57,8 +64,10 @@ from scratch.word2vec import (
 
 __all__ = [
     "GRU",
+    "L1",
     "L2",
     "LSTM",
+    "LSTMCell",
     "TSNE",
     "Adagrad",
     "Adam",
@@ -70,17 +79,25 @@ __all__ = [
     "Bidirectional",
     "BinaryCrossEntropy",
     "BinaryCrossEntropyFromLogits",
+    "CategoricalCrossEntropy",
+    "Clipped",
     "ColourComponents",
     "Conv2D",
     "Conv2DTranspose",
+    "Decayed",
     "Dense",
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "ExponentialDecay",
     "Flatten",
     "GlobalAveragePool2D",
+    "GlobalMaxPool2D",
     "GradientDescent",
     "GroupNorm",
+    "Hinge",
+    "InverseDecay",
+    "InverseSqrtDecay",
     "Layer",
     "LayerNorm",
     "LayerState",
@@ -99,10 +116,13 @@ __all__ = [
     "Optimizer",
     "Pass",
     "RMSprop",
+    "RNNCell",
     "ReLU",
+    "Regulariser",
     "Residual",
     "Scale",
     "ScaledDotProductAttention",
+    "Schedule",
     "Sigmoid",
     "SimpleRNN",
     "Softmax",
@@ -124,6 +144,8 @@ __all__ = [
     "dropout_mask",
     "exponential_decay",
     "exponentially_weighted_average",
+    "fold_batch_norm",
+    "freeze",
     "initial_map",
     "initial_vectors",
     "initial_weights",
@@ -144,4 +166,5 @@ __all__ = [
     "step_of",
     "train_dev_test_split",
     "train_skip_gram",
+    "transferred_weights",
 ]

@@ -1,23 +1,17 @@
-"""Convolution over images, as matrix products of unfolded windows (im2col).
+"""Convolution over images.
 
 Forward. As everywhere in deep learning this is cross-correlation: the kernel is not flipped. With the image padded by zeros,
 stride s and dilation d, for the output at row r and column q (Ng, Convolutional Neural Networks, week 1):
 
     z_nrqo = b_o + sum_ijc x_n,(s r + d i),(s q + d j),c w_ijco
 
-Unfolded: a row of X' for each position (n, r, q), holding the window that it sees, X'_(nrq),(ijc) = x_n,(s r + d i),(s q + d j),c.
-With W' = W as a matrix of kh kw c rows, Z' = X' W' + b is a fully connected layer on windows, and its derivatives are a
-fully connected layer's:
+Backward. Each dz_nrqo reaches the weight through the element that it met, and that element through the weight:
 
-    dW' = X'^T dZ'        db_o = sum_nrq dz_nrqo        dX' = dZ' W'^T
+    dw_ijco = sum_nrq x_n,(s r + d i),(s q + d j),c dz_nrqo        db_o = sum_nrq dz_nrqo
 
-An input element lies in several windows, up to one for each kernel element (i, j), and its gradient is the sum over them.
-Folding back (col2im) adds dX' where X' was read:
+    dx_n,t,u,c = sum of w_ijco dz_nrqo over all o and all (i, j), (r, q) with s r + d i = t and s q + d j = u
 
-    dx_n,(s r + d i),(s q + d j),c += dx'_(nrq),(ijc)    for each (i, j)
-
-For one (i, j) no two positions read the same element, so each of these additions is one slice. What falls on padding is lost:
-zeros are constants.
+`scratch.unfolding` turns these sums into matrix products.
 
 Groups: the channels are split into g blocks of c / g, the outputs into g blocks too, and block k of the outputs sees block k of
 the channels alone: g independent convolutions. One channel for each group is depthwise convolution; then a window is no longer
@@ -26,13 +20,14 @@ than the kernel, a product with W' gains nothing, and the sum over (i, j) is tak
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from scratch.layer import Array, Layer, LayerState, require
+from scratch.unfolding import convolve, input_gradient, kernel_gradient
 from scratch.windows import Padding, Pair, Windows, check_image, pair
 
 
@@ -107,56 +102,42 @@ class Conv2D(Layer):
     def forward(self, x: Array, state: LayerState) -> tuple[Array, Array]:
         check_image(x.shape, self.n_in, f"Conv2D({self.n_in}, {self.n_out})")
         shape = (len(x), *self.output_shape(x.shape[1:]))
-        multiply = self._depthwise_product if self._elementwise else self._product
-        z = multiply(self.windows.padded(x), state.params["W"], shape)
+        padded, w = self.windows.padded(x), state.params["W"]
+        z = self._depthwise_product(padded, w, shape) if self._elementwise else self._product(padded, w)
         if self.bias:
             z += state.params["b"]
         return z, x
 
     def backward(self, upstream: Array, state: LayerState, cache: Array) -> tuple[Array, dict[str, Array]]:
-        x, dz, windows = cache, upstream, self.windows
-        padded = windows.padded(x)
+        x, dz = cache, upstream
         differentiate = self._depthwise_gradients if self._elementwise else self._gradients
-        dpadded, dw = differentiate(padded, state.params["W"], dz)
+        dx, dw = differentiate(x, state.params["W"], dz)
         grads = {"W": dw}
         if self.bias:
             grads["b"] = _column_sums(dz)
-        return windows.cropped(dpadded, (x.shape[1], x.shape[2])), grads
+        return dx, grads
 
     @property
     def _elementwise(self) -> bool:
         return self.depthwise and self.n_in > 1
 
-    def _unfolded(self, padded: Array) -> Array:
-        """X' of each group: (groups, m oh ow, kh kw n_in / groups), from (m, h, w, n_in)."""
-        w, g = self.windows, self.groups
-        grouped = padded.reshape(*padded.shape[:3], g, self.n_in // g)
-        seen = sliding_window_view(grouped, w.span, axis=(1, 2))
-        seen = seen[:, :: w.stride[0], :: w.stride[1], :, :, :: w.dilation[0], :: w.dilation[1]]
-        m, oh, ow, _, c, kh, kw = seen.shape
-        return seen.transpose(3, 0, 1, 2, 5, 6, 4).reshape(g, m * oh * ow, kh * kw * c)
+    def _by_group(self, *arrays: Array) -> Iterator[tuple[Array, ...]]:
+        """Of arrays whose last axis runs over channels, the block of every group in turn."""
+        return zip(*(np.split(a, self.groups, axis=-1) for a in arrays), strict=True)
 
-    def _matrices(self, w: Array) -> Array:
-        """W' of each group: (groups, kh kw n_in / groups, n_out / groups), from (kh, kw, n_in / groups, n_out)."""
-        return w.reshape(-1, self.groups, self.n_out // self.groups).transpose(1, 0, 2)
+    def _product(self, padded: Array, w: Array) -> Array:
+        """Images of the outputs, without b."""
+        outputs = [convolve(x_g, w_g, self.windows) for x_g, w_g in self._by_group(padded, w)]
+        return outputs[0] if self.groups == 1 else np.concatenate(outputs, axis=-1)
 
-    def _product(self, padded: Array, w: Array, shape: tuple[int, ...]) -> Array:
-        """Z' = X' W', folded to images."""
-        z = self._unfolded(padded) @ self._matrices(w)
-        return z.transpose(1, 0, 2).reshape(shape)
-
-    def _gradients(self, padded: Array, w: Array, dz: Array) -> tuple[Array, Array]:
-        """Gradients with respect to the padded images and to W."""
-        m, oh, ow, _ = dz.shape
-        matrices = dz.reshape(m * oh * ow, self.groups, -1).transpose(1, 0, 2)
-        dw = self._unfolded(padded).transpose(0, 2, 1) @ matrices
-        back = w.reshape(*w.shape[:3], self.groups, -1).transpose(0, 1, 3, 4, 2)  # (kh, kw, groups, outputs, channels)
-        dpadded = np.zeros(padded.shape, padded.dtype)
-        grouped = dpadded.reshape(*padded.shape[:3], self.groups, -1)
-        for i, j, target in self.windows.elements(grouped, (oh, ow)):
-            seen = matrices @ back[i, j]  # dX' for this (i, j) alone: what is added up is neighbouring in memory
-            target += seen.transpose(1, 0, 2).reshape(target.shape)
-        return dpadded, dw.transpose(1, 0, 2).reshape(w.shape)
+    def _gradients(self, x: Array, w: Array, dz: Array) -> tuple[Array, Array]:
+        """Gradients with respect to the images and to W."""
+        windows, size = self.windows, (x.shape[1], x.shape[2])
+        dx, dw = [], []
+        for x_g, w_g, dz_g in self._by_group(windows.padded(x), w, dz):
+            dw.append(kernel_gradient(x_g, dz_g, windows))
+            dx.append(input_gradient(dz_g, w_g, windows, size))
+        return (dx[0], dw[0]) if self.groups == 1 else (np.concatenate(dx, axis=-1), np.concatenate(dw, axis=-1))
 
     def _depthwise_product(self, padded: Array, w: Array, shape: tuple[int, ...]) -> Array:
         """Sum over (i, j) of images times w_ij."""
@@ -166,17 +147,19 @@ class Conv2D(Layer):
             z += x * w[i, j]
         return np.moveaxis(z, 0, -1).reshape(shape)
 
-    def _depthwise_gradients(self, padded: Array, w: Array, dz: Array) -> tuple[Array, Array]:
+    def _depthwise_gradients(self, x: Array, w: Array, dz: Array) -> tuple[Array, Array]:
         """The same as `_gradients`, one channel a group."""
+        padded = self.windows.padded(x)
         by_multiple, positions = self._by_multiple(w), dz.shape[1:3]
         dz = np.ascontiguousarray(np.moveaxis(dz.reshape(*dz.shape[:3], self.n_in, -1), -1, 0))
         dw, dpadded = np.empty_like(by_multiple), np.zeros(padded.shape, padded.dtype)
         targets = self.windows.elements(dpadded, positions)
-        for (i, j, x), (_, _, dx) in zip(self.windows.elements(padded, positions), targets, strict=True):
+        for (i, j, seen), (_, _, dx) in zip(self.windows.elements(padded, positions), targets, strict=True):
             for o, dz_o in enumerate(dz):
-                dw[i, j, o] = _column_sums(x * dz_o)
+                dw[i, j, o] = _column_sums(seen * dz_o)
                 dx += dz_o * by_multiple[i, j, o]
-        return dpadded, np.moveaxis(dw[:, :, :, 0, 0, 0], 2, -1).reshape(w.shape)
+        dx = self.windows.cropped(dpadded, (x.shape[1], x.shape[2]))
+        return dx, np.moveaxis(dw[:, :, :, 0, 0, 0], 2, -1).reshape(w.shape)
 
     def _by_multiple(self, w: Array) -> Array:
         """Depthwise W as (kh, kw, n_out / n_in, 1, 1, 1, n_in): an image of n_in channels for each of a channel's outputs."""

@@ -3,8 +3,9 @@
 X has shape (n_x, m), one example per column; parameters are a dictionary `W1` (n_1, n_0), `b1` (n_1, 1), ...; dZ is free of
 1/m, which `linear_backward` brings into dW and db. A learner's file with these functions is a drop-in for this one.
 
-Sources: Ng, Neural Networks and Deep Learning, weeks 2 to 4; Improving Deep Neural Networks, weeks 1 and 2 (in
-`scratch.course_practice`, whose names are found here too).
+Sources: Ng, Neural Networks and Deep Learning, weeks 2 to 4 (week 3's shallow network is in `scratch.course_shallow`);
+Improving Deep Neural Networks, weeks 1 and 2 (`scratch.course_practice`); Convolutional Neural Networks, week 1, pooling
+(`scratch.course_convolution`). Their names are found here too.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from typing import Any
 import numpy as np
 
 from scratch.activations import sigmoid as _sigmoid
+from scratch.course_convolution import create_mask_from_window, distribute_value, pool_backward, pool_forward
 from scratch.course_practice import (
+    backward_propagation_n,
     backward_propagation_with_dropout,
     backward_propagation_with_regularization,
     compute_cost_with_regularization,
     dictionary_to_vector,
+    forward_propagation_n,
     forward_propagation_with_dropout,
     gradient_check,
+    gradient_check_n,
     gradients_to_vector,
     initialize_adam,
     initialize_velocity,
@@ -30,19 +35,27 @@ from scratch.course_practice import (
     update_parameters_with_momentum,
     vector_to_dictionary,
 )
+from scratch.course_shallow import backward_propagation, forward_propagation, nn_model
 from scratch.layer import Array, require
 
 __all__ = [
     "L_layer_model",
     "L_model_backward",
     "L_model_forward",
+    "backward_propagation",
+    "backward_propagation_n",
     "backward_propagation_with_dropout",
     "backward_propagation_with_regularization",
     "compute_cost",
     "compute_cost_with_regularization",
+    "create_mask_from_window",
     "dictionary_to_vector",
+    "distribute_value",
+    "forward_propagation",
+    "forward_propagation_n",
     "forward_propagation_with_dropout",
     "gradient_check",
+    "gradient_check_n",
     "gradients_to_vector",
     "initialize_adam",
     "initialize_parameters",
@@ -55,6 +68,9 @@ __all__ = [
     "linear_activation_forward",
     "linear_backward",
     "linear_forward",
+    "nn_model",
+    "pool_backward",
+    "pool_forward",
     "predict",
     "random_mini_batches",
     "relu",
@@ -188,7 +204,9 @@ def linear_backward(dZ: Array, cache: tuple[Array, Array, Array]) -> tuple[Array
     return W.T @ dZ, dZ @ A_prev.T / m, dZ.sum(axis=1, keepdims=True) / m
 
 
-def linear_activation_backward(dA: Array, cache: tuple[Any, Array], activation: str) -> tuple[Array, Array, Array]:
+def linear_activation_backward(
+    dA: Array, cache: tuple[Any, Array], activation: str = "relu"
+) -> tuple[Array, Array, Array]:
     """dA_prev, dW, db of one layer."""
     require(activation in _BACKWARD, f"activation {activation!r}: known are {', '.join(_BACKWARD)}")
     linear_cache, activation_cache = cache
@@ -254,6 +272,9 @@ def L_layer_model(  # noqa: N802
     return parameters, costs
 
 
-def predict(X: Array, parameters: Parameters) -> Array:
-    """1.0 where the network's probability exceeds 0.5, else 0.0; shape (1, m)."""
-    return (L_model_forward(X, parameters)[0] > 0.5).astype(float)
+def predict(X: Array, y: Array | None, parameters: Parameters) -> Array:
+    """1.0 where the network's probability exceeds 0.5, else 0.0; shape (1, m). With labels y it prints the accuracy."""
+    p = (L_model_forward(X, parameters)[0] > 0.5).astype(float)
+    if y is not None:
+        print(f"Accuracy: {np.mean(p == y)}")  # noqa: T201
+    return p

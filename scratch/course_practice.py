@@ -141,6 +141,28 @@ def gradient_check(
     return checked.difference, _element(checked.worst[0], parameters)
 
 
+def forward_propagation_n(X: Array, Y: Array, parameters: Parameters) -> tuple[Array, Cache]:
+    """Cost of the three-layer network, and (Z1, A1, W1, b1, Z2, A2, W2, b2, Z3, A3, W3, b3) as the cache."""
+    W1, b1, W2, b2, W3, b3 = (parameters[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))
+    Z1 = W1 @ X + b1
+    A1 = np.maximum(0, Z1)
+    Z2 = W2 @ A1 + b2
+    A2 = np.maximum(0, Z2)
+    Z3 = W3 @ A2 + b3
+    A3 = sigmoid(Z3)
+    return _cross_entropy(A3, Y), (Z1, A1, W1, b1, Z2, A2, W2, b2, Z3, A3, W3, b3)
+
+
+def backward_propagation_n(X: Array, Y: Array, cache: Cache) -> Parameters:
+    """Its gradients: those of `backward_propagation_with_regularization` with nothing to regularise."""
+    return backward_propagation_with_regularization(X, Y, cache, lambd=0.0)
+
+
+def gradient_check_n(parameters: Parameters, gradients: Parameters, X: Array, Y: Array, epsilon: float = 1e-7) -> float:
+    """The course's check of the three-layer network: `gradient_check` of its cost on X (n_x, m), Y (1, m)."""
+    return gradient_check(lambda p: float(forward_propagation_n(X, Y, p)[0]), parameters, gradients, epsilon)[0]
+
+
 def _element(position: int, parameters: Parameters) -> str:
     for name, value in parameters.items():
         if position < value.size:

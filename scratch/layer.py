@@ -48,7 +48,7 @@ class Layer:
     regularised: ClassVar[tuple[str, ...]] = ()
     """Parameters that weight regularisation acts on: weights, never biases or batch norm's gamma and beta."""
     kink_at_zero: ClassVar[bool] = False
-    """Whether the derivative jumps where an input element is 0."""
+    """Whether the derivative jumps where `decisive` is 0."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,6 +73,10 @@ class Layer:
     def backward(self, upstream: Array, state: LayerState, cache: Any) -> tuple[Array, dict[str, Array]]:
         """Gradient with respect to the input and to each parameter, given the gradient with respect to the output."""
         raise NotImplementedError
+
+    def decisive(self, x: Array) -> Array:
+        """Of x's shape: what decides by its sign on which side of a kink each input element lies; mostly x itself."""
+        return x
 
     def config(self) -> dict[str, Any]:
         """Configuration as JSON-able values, including the kind."""

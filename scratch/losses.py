@@ -118,6 +118,26 @@ class SoftmaxCrossEntropy(Loss):
 
 
 @dataclass(frozen=True)
+class CategoricalCrossEntropy(Loss):
+    """J = -1/m sum_i sum_k y_ik log a_ik, from probabilities a; dJ/da = -1/m y / a.
+
+    The probabilities are taken as they are: that each row of a sums to 1 is the softmax's affair, and so is the way in which
+    one probability moves the others. A term of weight 0 is left out, so that 0 log 0 does not become NaN.
+    """
+
+    def forward(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        _same_shape(self, prediction, target)
+        a, y, m = prediction, target, len(prediction)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(-np.where(y > 0, y * np.log(a), 0).sum() / m), a
+
+    def backward(self, target: Array, cache: Array) -> Array:
+        a, y, m = cache, target, len(cache)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(y > 0, -y / a, 0) / m
+
+
+@dataclass(frozen=True)
 class MeanSquaredError(Loss):
     """J = 1/(2m) sum_i sum_k (p_ik - y_ik)^2, the course's half; dJ/dp = (p - y) / m."""
 
@@ -128,3 +148,26 @@ class MeanSquaredError(Loss):
 
     def backward(self, target: Array, cache: Array) -> Array:
         return cache / len(cache)
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """J = 1/m sum_i sum_(k != t) max(0, z_ik - z_it + 1), t the right class: the multi-class hinge loss of one-hot targets.
+
+    Each margin z_k - z_t + 1 that is positive pulls z_k down and z_t up, so with h_ik = 1 where it is, and h_it = 0,
+    dJ/dz_ik = h_ik / m and dJ/dz_it = -1/m sum_k h_ik. A margin of exactly 0 does not count.
+
+    Source: Weston & Watkins, Support vector machines for multi-class pattern recognition, 1999; CS231n, linear classification.
+    """
+
+    def forward(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        _same_shape(self, prediction, target)
+        right = target.astype(bool)
+        one_each = bool((right.sum(axis=1) == 1).all()) and bool((target[right] == 1).all())
+        require(one_each, "Hinge: every target must be one-hot")
+        margins = np.where(right, 0, prediction - prediction[right][:, np.newaxis] + 1)
+        return np.asarray(np.maximum(0, margins).sum() / len(prediction)), margins
+
+    def backward(self, target: Array, cache: Array) -> Array:
+        counts = (cache > 0).astype(cache.dtype)
+        return (counts - target * counts.sum(axis=1, keepdims=True)) / len(cache)

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from scratch.initialisers import INITIALISERS
 from scratch.layer import Array, Layer, LayerState, require
 from scratch.losses import Loss
-from scratch.regularisation import L2
+from scratch.regularisation import Regulariser
 from scratch.weights import Arrays, Weights
 
 
@@ -27,13 +27,23 @@ class Architecture:
         Names and layers in order.
     loss : Loss, optional
         Without one, a pass starts from a given upstream gradient.
-    regulariser : L2, optional
-        Acts on the parameters that each layer declares as regularised.
+    regulariser : Regulariser, optional
+        Acts on the parameters that each layer declares as regularised, unless the layer is frozen.
+    frozen : tuple of str
+        Names of the layers that do not learn: their parameters get no gradients and no updates, their buffers do not move, and so a
+        layer that has some (batch norm) runs in evaluation mode even in training. Gradients with respect to their inputs
+        flow on to the layers below. In the order of the layers, however given.
+
+    Raises
+    ------
+    ValueError
+        If a layer's name is empty, holds `.` or `/`, or is that of another, or a frozen layer is unknown.
     """
 
     layers: tuple[tuple[str, Layer], ...]
     loss: Loss | None = None
-    regulariser: L2 | None = None
+    regulariser: Regulariser | None = None
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.layers]
@@ -42,18 +52,28 @@ class Architecture:
             require(
                 bool(name) and not set(name) & set("./"), f"layer name {name!r}: must not be empty or hold '.' or '/'"
             )
+        unknown = sorted(set(self.frozen) - set(names))
+        require(not unknown, f"frozen: no layer is named {', '.join(unknown)}; the layers are {', '.join(names)}")
+        # One form for one set: equal networks are to be equal.
+        object.__setattr__(self, "frozen", tuple(name for name in names if name in self.frozen))
 
     def regularised(self) -> list[tuple[str, str]]:
         """(layer, parameter) of everything that the regulariser acts on."""
-        return [(name, p) for name, layer in self.layers for p in layer.regularised] if self.regulariser else []
+        layers = self.layers if self.regulariser else ()
+        return [(name, p) for name, layer in layers if name not in self.frozen for p in layer.regularised]
+
+    def layer_trains(self, name: str, training: bool) -> bool:
+        """Whether a layer runs in training mode when the network does, or not: a frozen one that remembers never."""
+        return training and not (name in self.frozen and dict(self.layers)[name].initial_buffers())
 
     def config(self) -> dict[str, Any]:
-        """The description as JSON-able values."""
-        return {
+        """The description as JSON-able values; `frozen` is there only if something is."""
+        config = {
             "layers": [{"name": name} | layer.config() for name, layer in self.layers],
             "loss": self.loss.config() if self.loss else None,
             "regulariser": self.regulariser.config() if self.regulariser else None,
         }
+        return config | ({"frozen": list(self.frozen)} if self.frozen else {})
 
     @staticmethod
     def from_config(config: Any) -> Architecture:
@@ -70,7 +90,8 @@ class Architecture:
             return Architecture(
                 layers,
                 None if loss is None else _made(Loss.kinds, loss, "loss"),
-                None if regulariser is None else _made({"L2": L2}, regulariser, "regulariser"),
+                None if regulariser is None else _made(Regulariser.kinds, regulariser, "regulariser"),
+                tuple(config.get("frozen", ())),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the description of a network: {error}") from error
@@ -89,7 +110,9 @@ def _nested(value: Any) -> Any:
     return _made(Layer.kinds, value, "layer") if isinstance(value, dict) else value
 
 
-def architecture(*layers: Layer, loss: Loss | None = None, regulariser: L2 | None = None) -> Architecture:
+def architecture(
+    *layers: Layer, loss: Loss | None = None, regulariser: Regulariser | None = None, frozen: tuple[str, ...] = ()
+) -> Architecture:
     """Name the layers by kind and count (`dense1`, `batchnorm1`, `relu1`, `dense2`, ...) and chain them."""
     seen: Counter[str] = Counter()
     named = []
@@ -97,7 +120,7 @@ def architecture(*layers: Layer, loss: Loss | None = None, regulariser: L2 | Non
         kind = type(layer).__name__.lower()
         seen[kind] += 1
         named.append((f"{kind}{seen[kind]}", layer))
-    return Architecture(tuple(named), loss, regulariser)
+    return Architecture(tuple(named), loss, regulariser, frozen)
 
 
 def initial_weights(
@@ -136,7 +159,7 @@ class Pass:
     loss : ndarray or None
         J, including the regularisation penalty; None where the pass started from an upstream gradient.
     grads : Arrays
-        dJ/d parameter, by layer and name, including the regulariser's part.
+        dJ/d parameter, by layer and name, including the regulariser's part; nothing for frozen layers.
     input_grads : dict of str to ndarray
         dJ/d input of every layer.
     output_grad : ndarray
@@ -190,19 +213,20 @@ class Network:
         outputs: dict[str, Array] = {}
         for name, layer in self.architecture.layers:
             state = self.states[name]
-            state.training, state.mask = training, (masks or {}).get(name)
+            state.training = self.architecture.layer_trains(name, training)
+            state.mask = (masks or {}).get(name)
             x, self._caches[name] = layer.forward(x, state)
             outputs[name] = x
         return outputs
 
     def backward(self, upstream: Array) -> tuple[Arrays, dict[str, Array]]:
-        """Gradients with respect to every parameter and every layer's input, for the last `forward`."""
+        """Gradients with respect to every parameter but the frozen ones, and every layer's input, for the last `forward`."""
         grads: Arrays = {}
         input_grads: dict[str, Array] = {}
         for name, layer in reversed(self.architecture.layers):
             upstream, own = layer.backward(upstream, self.states[name], self._caches[name])
             input_grads[name] = upstream
-            if own:
+            if own and name not in self.architecture.frozen:
                 grads[name] = own
         return grads, input_grads
 

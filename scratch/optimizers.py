@@ -7,12 +7,13 @@ renewed by `update`. Source: Ng, Improving Deep Neural Networks, week 2.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from scratch.layer import Array, require
+from scratch.weights import Arrays
 
 State = dict[str, Array]
 
@@ -39,6 +40,14 @@ class Optimizer:
     def initial_state(self, w: Array) -> State:
         """Zeros of the parameter's shape and dtype for every moment."""
         return {name: np.zeros_like(w) for name in self.state_names}
+
+    def at_rate(self, learning_rate: float) -> Optimizer:
+        """The same rule with another learning rate."""
+        return replace(self, learning_rate=learning_rate)
+
+    def prepared(self, grads: Arrays) -> Arrays:
+        """All gradients of a step as the rule takes them: unless it clips, as they are."""
+        return grads
 
     def update(self, w: Array, g: Array, state: State, t: int) -> Array:
         """The new parameter; `state` is renewed in place."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,22 +72,37 @@ class Pooling:
 class MaxPool2D(Pooling, Layer):
     """y_nrqc = max_ij x_n,(s r + i),(s q + j),c; of equal elements the first, row by row, gets the gradient."""
 
+    kink_at_zero: ClassVar[bool] = True
+
     def forward(self, x: Array, state: LayerState) -> tuple[Array, Any]:
-        positions = self._positions(x)
-        elements = self.windows.elements(x, positions)
-        _, _, first = next(elements)
-        y, attained = first.copy(), np.zeros(first.shape, np.int32)
-        for k, (_, _, element) in enumerate(elements, start=1):
-            np.copyto(attained, k, where=element > y)  # strictly: of equal elements the first stays
+        first, *others = (element for _, _, element in self.windows.elements(x, self._positions(x)))
+        y = first.copy()
+        for element in others:
             np.maximum(y, element, out=y)
-        return y, (x.shape, attained)
+        return y, (x, y)
 
     def backward(self, upstream: Array, state: LayerState, cache: Any) -> tuple[Array, dict[str, Array]]:
-        shape, attained = cache
-        dx = np.zeros(shape, upstream.dtype)
-        for k, (_, _, target) in enumerate(self.windows.elements(dx, upstream.shape[1:3])):
-            np.add(target, upstream, out=target, where=attained == k)
+        (x, y), dx = cache, np.zeros(cache[0].shape, upstream.dtype)
+        positions, left = self._positions(x), np.ones(y.shape, bool)  # windows whose gradient nobody has got yet
+        elements, targets = (self.windows.elements(a, positions) for a in (x, dx))
+        for (_, _, element), (_, _, target) in zip(elements, targets, strict=True):
+            attains = element == y
+            attains &= left
+            left ^= attains
+            target += upstream * attains
         return dx, {}
+
+    def decisive(self, x: Array) -> Array:
+        """By how much each element exceeds the others of its window; where windows overlap, the closest decision."""
+        positions = self._positions(x)
+        ranked = np.sort(np.stack([e for _, _, e in self.windows.elements(x, positions)]), axis=0)
+        largest, second = ranked[-1], ranked[-2 if len(ranked) > 1 else -1]
+        margins = np.full_like(x, np.inf)
+        targets = self.windows.elements(margins, positions)
+        for (_, _, element), (_, _, margin) in zip(self.windows.elements(x, positions), targets, strict=True):
+            own = element - np.where(element == largest, second, largest)
+            np.copyto(margin, own, where=np.abs(own) < np.abs(margin))
+        return margins
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,34 @@ class GlobalAveragePool2D(Layer):
         _, h, w, _ = cache
         share = upstream / (h * w)
         return np.broadcast_to(share[:, None, None], cache).copy(), {}
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool2D(Layer):
+    """y_nc = max_rq x_nrqc: the maximum of each channel, (m, h, w, c) to (m, c); of equal elements the first gets dy."""
+
+    kink_at_zero: ClassVar[bool] = True
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        check_image((1, *shape), None, "GlobalMaxPool2D")
+        return (shape[2],)
+
+    def forward(self, x: Array, state: LayerState) -> tuple[Array, Any]:
+        y, cache = _whole(x.shape).forward(x, state)
+        return y[:, 0, 0], cache
+
+    def backward(self, upstream: Array, state: LayerState, cache: Any) -> tuple[Array, dict[str, Array]]:
+        return _whole(cache[0].shape).backward(upstream[:, None, None], state, cache)
+
+    def decisive(self, x: Array) -> Array:
+        """By how much each element exceeds the others of its channel."""
+        return _whole(x.shape).decisive(x)
+
+
+def _whole(shape: tuple[int, ...]) -> MaxPool2D:
+    """A window as large as the images."""
+    check_image(shape, None, "GlobalMaxPool2D")
+    return MaxPool2D((shape[1], shape[2]))
 
 
 @dataclass(frozen=True)

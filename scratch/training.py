@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from scratch.layer import Array
+from scratch.layer import Array, require
 from scratch.network import Network, Pass
 from scratch.optimizers import Optimizer, State
 from scratch.weights import Arrays
@@ -28,7 +28,7 @@ class Trainer:
     t : int
         Number of updates made.
     states : dict
-        The optimizer's arrays by layer, parameter and name: `states["dense1"]["W"]["v"]`.
+        The optimizer's arrays by layer, parameter and name: `states["dense1"]["W"]["v"]`; none for frozen layers.
     """
 
     def __init__(self, network: Network, optimizer: Optimizer) -> None:
@@ -36,13 +36,21 @@ class Trainer:
         self.states: dict[str, dict[str, State]] = {
             layer: {p: optimizer.initial_state(w) for p, w in state.params.items()}
             for layer, state in network.states.items()
-            if state.params
+            if state.params and layer not in network.architecture.frozen
         }
 
     def update(self, grads: Arrays) -> None:
-        """Move every parameter by one optimizer step."""
+        """Move every parameter that has a gradient by one optimizer step.
+
+        Raises
+        ------
+        ValueError
+            If there is a gradient for a frozen or unknown layer: nothing has moved then.
+        """
+        unknown = sorted(grads.keys() - self.states.keys())
+        require(not unknown, f"gradients for layers that do not learn: {', '.join(unknown)}; leave them out")
         self.t += 1
-        for layer, named in grads.items():
+        for layer, named in self.optimizer.prepared(grads).items():
             params = self.network.states[layer].params
             for p, g in named.items():
                 params[p] = self.optimizer.update(params[p], g, self.states[layer][p], self.t)

@@ -69,11 +69,13 @@ class Windows:
 
     def positions(self, size: Pair) -> Pair:
         """Number of windows along height and width; ValueError if the image is smaller than a window."""
-        padded = [n + sum(p) for n, p in zip(size, self.pads(size), strict=True)]
+        (top, bottom), (left, right) = self.pads(size)
+        return self.positions_within((top + size[0] + bottom, left + size[1] + right))
+
+    def positions_within(self, padded: Pair) -> Pair:
+        """The same for images that have their zeros around them."""
         fits = all(n >= k for n, k in zip(padded, self.span, strict=True))
-        require(
-            fits, f"a window over {self.span} elements does not fit into an image of {tuple(padded)}, padding included"
-        )
+        require(fits, f"a window over {self.span} elements does not fit into an image of {padded}, padding included")
         high, wide = ((n - k) // s + 1 for n, k, s in zip(padded, self.span, self.stride, strict=True))
         return high, wide
 

@@ -79,6 +79,22 @@ def test_backward_is_the_derivative_of_forward(name: str, m: int) -> None:
         assert_gradient(g, projected, state.params[p])
 
 
+@pytest.mark.parametrize("few", [0, 100], ids=["windows first", "positions first"])
+@pytest.mark.parametrize("band", [1, 100], ids=["row by row", "several rows or images"])
+@pytest.mark.parametrize("name", [name for name, (layer, _) in LAYERS.items() if isinstance(layer, Conv2D)])
+def test_bands_are_as_good_as_the_whole(name: str, band: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shape = LAYERS[name]
+    assert isinstance(layer, Conv2D)
+    monkeypatch.setattr("scratch.unfolding.BAND", band)
+    monkeypatch.setattr("scratch.unfolding.FEW", few)
+    test_backward_is_the_derivative_of_forward(name, 3)
+    rng = np.random.default_rng(0)
+    x, state = rng.standard_normal((3, *shape)), random_state(layer, rng)
+    b = state.params.get("b", np.zeros(layer.n_out))
+    wanted = convolved(layer, x, state.params["W"], b)
+    np.testing.assert_allclose(layer.forward(x, state)[0], wanted, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_precision_shape_and_arguments_are_kept(name: str, dtype: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 
@@ -136,6 +137,67 @@ def test_an_unknown_activation_is_named() -> None:
         course.linear_activation_forward(X, np.ones((3, 4)), np.zeros((3, 1)), "swish")
 
 
+def test_the_shallow_tanh_network_passes_the_gradient_check_and_learns() -> None:
+    given = {"W1": RNG.standard_normal((5, 4)), "b1": RNG.standard_normal((5, 1))}
+    given |= {"W2": RNG.standard_normal((1, 5)), "b2": RNG.standard_normal((1, 1))}
+    _, cache = course.forward_propagation(X, given)
+    grads = course.backward_propagation(given, cache, X, Y)
+    cost = lambda p: float(course.compute_cost(course.forward_propagation(X, p)[0], Y))  # noqa: E731
+    assert course.gradient_check(cost, given, grads)[0] < 1e-7
+    assert {name: g.shape for name, g in grads.items()} == {f"d{name}": w.shape for name, w in given.items()}
+    circle = RNG.standard_normal((2, 200))
+    inside = (np.square(circle).sum(axis=0, keepdims=True) < 1.4).astype(float)
+    trained = course.nn_model(circle, inside, n_h=4, num_iterations=3000)
+    right = (course.forward_propagation(circle, trained)[0] > 0.5) == inside
+    assert right.mean() > 0.9  # no straight line parts a disc from what is around it
+
+
+def test_the_courses_check_of_three_layers_tells_right_from_wrong() -> None:
+    given = course.initialize_parameters_he((4, 12, 8, 1))
+    cost, cache = course.forward_propagation_n(X, Y, given)
+    assert float(cost) == pytest.approx(float(course.compute_cost(three_layers(given)[0], Y)), rel=1e-14)
+    grads = course.backward_propagation_n(X, Y, cache)
+    assert course.gradient_check_n(given, grads, X, Y) < 1e-7
+    planted = grads | {"dW2": 2 * grads["dW2"]}  # the exercise's mistake
+    assert course.gradient_check_n(given, planted, X, Y) > 1e-2
+
+
+SIGNATURES = {  # the notes' and the course's own, in their order
+    "linear_activation_forward": "A_prev W b activation",
+    "L_model_forward": "X parameters",
+    "compute_cost": "AL Y",
+    "linear_backward": "dZ cache",
+    "linear_activation_backward": "dA cache activation=relu",
+    "L_model_backward": "AL Y caches",
+    "update_parameters": "parameters grads learning_rate",
+    "L_layer_model": "X Y layers_dims learning_rate=0.0075 num_iterations=3000 print_cost=False",
+    "predict": "X y parameters",
+    "initialize_parameters": "n_x n_h n_y",
+    "initialize_parameters_he": "layers_dims",
+    "initialize_parameters_random": "layers_dims",
+    "initialize_parameters_zeros": "layers_dims",
+    "sigmoid_backward": "dA cache",
+    "relu_backward": "dA cache",
+    "compute_cost_with_regularization": "A3 Y parameters lambd",
+    "backward_propagation_with_regularization": "X Y cache lambd",
+    "backward_propagation_with_dropout": "X Y cache keep_prob",
+    "gradient_check_n": "parameters gradients X Y epsilon=1e-07",
+    "forward_propagation": "X parameters",
+    "backward_propagation": "parameters cache X Y",
+    "random_mini_batches": "X Y mini_batch_size=64 seed=0",
+    "initialize_velocity": "parameters",
+    "update_parameters_with_momentum": "parameters grads v beta learning_rate",
+    "update_parameters_with_adam": "parameters grads v s t learning_rate=0.01 beta1=0.9 beta2=0.999 epsilon=1e-08",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_arguments_stand_in_the_courses_order(name: str) -> None:
+    given = inspect.signature(getattr(course, name)).parameters.values()
+    spelt = (p.name if p.default is inspect.Parameter.empty else f"{p.name}={p.default}" for p in given)
+    assert " ".join(spelt) == SIGNATURES[name]
+
+
 @pytest.fixture(scope="module")
 def cats() -> dict[str, np.ndarray]:
     folder = Path(os.environ.get("BACKPROOF_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
@@ -150,9 +212,12 @@ def cats() -> dict[str, np.ndarray]:
     return found
 
 
-def test_the_notes_run_on_the_cat_images_is_reproduced_to_1e_10(cats: dict[str, np.ndarray]) -> None:
+def test_the_notes_run_on_the_cat_images_is_reproduced_to_1e_10(
+    cats: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = [12288, 20, 7, 5, 1]
     trained, costs = course.L_layer_model(cats["train_x"], cats["train_y"], sizes, 0.0075, num_iterations=2500)
     np.testing.assert_allclose(costs, SEED_002_COSTS, rtol=0, atol=1e-10)
-    assert (course.predict(cats["train_x"], trained) == cats["train_y"]).mean() == 0.9952153110047847
-    assert (course.predict(cats["test_x"], trained) == cats["test_y"]).mean() == 0.78
+    assert (course.predict(cats["train_x"], None, trained) == cats["train_y"]).mean() == 0.9952153110047847
+    course.predict(cats["test_x"], cats["test_y"], trained)
+    assert capsys.readouterr().out == "Accuracy: 0.78\n"

@@ -12,6 +12,7 @@ from scratch import (
     BatchNorm,
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
+    CategoricalCrossEntropy,
     Dense,
     Dropout,
     Layer,
@@ -44,6 +45,7 @@ LOSSES: dict[str, tuple[Loss, bool]] = {
     "binary cross-entropy": (BinaryCrossEntropy(), True),
     "binary cross-entropy from logits": (BinaryCrossEntropyFromLogits(), False),
     "softmax cross-entropy": (SoftmaxCrossEntropy(), False),
+    "categorical cross-entropy": (CategoricalCrossEntropy(), True),
     "mean squared error": (MeanSquaredError(), False),
 }
 STEP = 1e-6
