@@ -1,0 +1,77 @@
+"""Models that are not twins but somebody's own: what both frameworks' readers of them have in common. Imports no framework.
+
+A model is seen as the chain of its layers that have parameters, in the order in which they run. Arrays leave and enter in scratch's
+layout: rows, kernels (height, width, in, out), images (m, h, w, c), gates beside each other on the last axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from scratch.layer import Array
+from scratch.weights import Arrays
+
+Draw = Callable[[tuple[int, ...]], Array]
+"""Draws an upstream gradient of a given shape."""
+
+
+class UnknownLayer(Exception):
+    """A layer with parameters whose counterpart in the other framework is not known."""
+
+
+@dataclass(frozen=True)
+class ModelLayer:
+    """One layer with parameters.
+
+    Attributes
+    ----------
+    name : str
+        As the model calls it, without dots.
+    kind : str
+        `dense`, `conv2d`, `batchnorm`, ...: the same word in both frameworks.
+    settings : dict
+        What both frameworks can say about it: `epsilon`, `momentum` (weight of the past), `stride`, `units`.
+    """
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Model(Protocol):
+    """Somebody's model, made to run in one precision.
+
+    Attributes
+    ----------
+    framework : str
+    layers : list of ModelLayer
+        In the order in which they ran on the example.
+    random : tuple of str
+        Names of layers that draw random numbers in training.
+    """
+
+    framework: str
+    layers: list[ModelLayer]
+    random: tuple[str, ...]
+
+    def read(self) -> Arrays:
+        """Parameters and running averages by layer and name."""
+        ...
+
+    def write(self, arrays: Arrays) -> None:
+        """Set them; ValueError where a shape does not fit."""
+        ...
+
+    def differentiate(self, x: Array, draw: Draw, training: bool) -> dict[str, Array]:
+        """One pass, forward and backward from a drawn upstream gradient, by names as in a trace.
+
+        `forward/<layer>`, `forward/output`, `grad/<layer>.output` (with respect to the layer's output), `grad/<layer>.W`, ...,
+        `grad/model.input` unless the input is whole numbers; in training `step1/buffer/<layer>.running_mean`, ...
+        """
+        ...
+
+    def set(self, layer: str, setting: str, value: Any) -> None:
+        """Change a setting of a normalisation layer, `epsilon` or `momentum`: to see whether it explains a difference."""
+        ...
