@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, weight_penalty
 from reference.twin import Unsupported
 from scratch.convolution import Conv2D
-from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
-from scratch.regularisation import L2
+from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, GlobalMaxPool2D, MaxPool2D
+from scratch.regularisation import Regulariser
 
 
 class GroupedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
@@ -53,14 +53,14 @@ class PaddedTwin(LayerTwin):
         return super().forward(self.zeros(x), training, mask)
 
 
-def _convolution(layer: Conv2D, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _convolution(layer: Conv2D, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     windows = layer.windows
     if max(windows.stride) > 1 and max(windows.dilation) > 1:
         raise Unsupported("conv-stride-dilation")
     padding = layer.padding if isinstance(layer.padding, str) else "valid"
     shared = {"strides": windows.stride, "dilation_rate": windows.dilation, "use_bias": layer.bias, "dtype": to.dtype}
     # The factor is set for each batch, as it depends on the number of examples: see `tensorflow_layers.penalty`.
-    penalty = keras.regularizers.L2(0.0) if regulariser else None
+    penalty = weight_penalty(regulariser)
     # The weights are loaded later; Keras's default initialiser would draw a seed from the caller's `random`.
     # TensorFlow's depthwise kernel knows a single stride; its convolution in groups knows two.
     if layer.depthwise and layer.n_in > 1 and windows.stride[0] == windows.stride[1] and to.maps("depthwise-layout"):
@@ -82,20 +82,38 @@ def _convolution(layer: Conv2D, to: Precision, regulariser: L2 | None) -> LayerT
     return LayerTwin(conv, params)
 
 
-def _max_pool(layer: MaxPool2D, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _max_pool(layer: MaxPool2D, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     to.maps("pool-ties")
     return LayerTwin(keras.layers.MaxPooling2D(layer.windows.kernel, layer.windows.stride, dtype=to.dtype))
 
 
-def _average_pool(layer: AveragePool2D, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _average_pool(layer: AveragePool2D, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.AveragePooling2D(layer.windows.kernel, layer.windows.stride, dtype=to.dtype))
 
 
-def _global_average_pool(layer: GlobalAveragePool2D, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _global_average_pool(layer: GlobalAveragePool2D, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.GlobalAveragePooling2D(dtype=to.dtype))
 
 
-def _flatten(layer: Flatten, to: Precision, regulariser: L2 | None) -> LayerTwin:
+@dataclass(kw_only=True)
+class GlobalMaxPoolTwin(LayerTwin):
+    """`keras.layers.MaxPooling2D` with a window as large as the images; `GlobalMaxPooling2D` where that is not mapped."""
+
+    to: Precision
+
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
+        """Output of the layer, (m, c)."""
+        if not self.to.maps("global-max-ties"):
+            return super().forward(x, training, mask)
+        whole = keras.layers.MaxPooling2D((x.shape[1], x.shape[2]), dtype=self.to.dtype)
+        return keras.ops.squeeze(whole(x), axis=(1, 2))
+
+
+def _global_max_pool(layer: GlobalMaxPool2D, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
+    return GlobalMaxPoolTwin(keras.layers.GlobalMaxPooling2D(dtype=to.dtype), to=to)
+
+
+def _flatten(layer: Flatten, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.Flatten(dtype=to.dtype))
 
 
@@ -104,5 +122,6 @@ LAYERS |= {
     MaxPool2D: _max_pool,
     AveragePool2D: _average_pool,
     GlobalAveragePool2D: _global_average_pool,
+    GlobalMaxPool2D: _global_max_pool,
     Flatten: _flatten,
 }

@@ -14,13 +14,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reference.twin import Maps
+from reference.twin import Maps, choose
 from scratch.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from scratch.batchnorm import BatchNorm
 from scratch.dense import Dense
 from scratch.dropout import Dropout
 from scratch.layer import Array, Layer, require
-from scratch.regularisation import L2
+from scratch.regularisation import L1, L2, Regulariser
 
 Tensor = Any
 """A `tf.Tensor`, eager or symbolic."""
@@ -77,27 +77,70 @@ class Precision:
     maps: Maps
 
 
-def _dense(layer: Dense, to: Precision, regulariser: L2 | None) -> LayerTwin:
-    # The factor is set for each batch, as it depends on the number of examples: see `penalty`.
-    penalty = keras.regularizers.L2(0.0) if regulariser else None
+@dataclass(frozen=True)
+class PenaltyTwin:
+    """A Keras penalty in the place of a scratch regulariser.
+
+    Attributes
+    ----------
+    stock : type
+        Its class, made from the factor alone.
+    attribute : str
+        Where an instance keeps the factor.
+    factor : callable
+        The factor, from the regulariser, the number of examples and `Precision.maps`.
+    """
+
+    stock: Any
+    attribute: str
+    factor: Callable[[Any, int, Maps], float]
+
+
+def _l2_factor(regulariser: L2, m: int, maps: Maps) -> float:
+    # l2 sum W^2, where the course has lambda / (2m): taking lambda / m from the course's gradient is the natural mistake.
+    return regulariser.lambda_ / (2 * m) if maps("l2-factor") else regulariser.lambda_ / m
+
+
+def _l1_factor(regulariser: L1, m: int, maps: Maps) -> float:
+    # l1 sum |W|: no square brings a 2, and the factor is not L2's.
+    return regulariser.lambda_ / m if maps("l1-factor") else regulariser.lambda_ / (2 * m)
+
+
+PENALTIES: dict[type[Regulariser], PenaltyTwin] = {
+    L2: PenaltyTwin(keras.regularizers.L2, "l2", _l2_factor),
+    L1: PenaltyTwin(keras.regularizers.L1, "l1", _l1_factor),
+}
+
+
+def weight_penalty(regulariser: Regulariser | None) -> Any:
+    """Keras's penalty for the weights of a layer; its factor is set for each batch, as it depends on m: see `penalty`."""
+    return choose(PENALTIES, regulariser).stock(0.0) if regulariser else None
+
+
+def penalty(regulariser: Regulariser, twins: list[LayerTwin], m: int, to: Precision) -> Tensor | None:
+    """Keras's penalties of all layers together; None without any, as where all are frozen."""
+    kind = choose(PENALTIES, regulariser)
+    factor = number(kind.factor(regulariser, m, to.maps), to.dtype, to.maps)
+    losses = []
+    for twin in twins:
+        stock = getattr(twin.layer, "kernel_regularizer", None)
+        if stock is not None:
+            setattr(stock, kind.attribute, factor)
+            losses += twin.layer.losses
+    return tf.add_n(losses) if losses else None
+
+
+def _dense(layer: Dense, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     # The weights are loaded later; Keras's default initialiser would draw a seed from the caller's `random`.
     dense = keras.layers.Dense(
-        layer.n_out, use_bias=layer.bias, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=to.dtype
+        layer.n_out,
+        use_bias=layer.bias,
+        kernel_initializer="zeros",
+        kernel_regularizer=weight_penalty(regulariser),
+        dtype=to.dtype,
     )
     dense.build((None, layer.n_in))
     return LayerTwin(dense, {"W": dense.kernel} | ({"b": dense.bias} if layer.bias else {}))
-
-
-def penalty(regulariser: L2, twins: list[LayerTwin], m: int, to: Precision) -> Tensor | None:
-    """Keras's L2 losses of all layers together; None without any."""
-    # l2 sum W^2, where the course has lambda / (2m): taking lambda / m from the course's gradient is the natural mistake.
-    factor = regulariser.lambda_ / (2 * m) if to.maps("l2-factor") else regulariser.lambda_ / m
-    losses = []
-    for twin in twins:
-        if getattr(twin.layer, "kernel_regularizer", None) is not None:
-            twin.layer.kernel_regularizer.l2 = number(factor, to.dtype, to.maps)
-            losses += twin.layer.losses
-    return tf.add_n(losses) if losses else None
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -121,7 +164,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return super().call(inputs, training=training, mask=mask)
 
 
-def _batch_norm(layer: BatchNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _batch_norm(layer: BatchNorm, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     epsilon = {"epsilon": layer.epsilon} if to.maps("batchnorm-epsilon") else {}
     norm = BatchNormalization(momentum=layer.momentum, dtype=to.dtype, **epsilon)
     norm.build((None, layer.n))
@@ -147,24 +190,24 @@ class DropoutTwin(LayerTwin):
         return x * tf.cast(mask, x.dtype) / self.keep_prob
 
 
-def _dropout(layer: Dropout, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _dropout(layer: Dropout, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     stock = keras.layers.Dropout(1 - layer.keep_prob, seed=0, dtype=to.dtype)  # without one it draws from `random`
     return DropoutTwin(stock, keep_prob=layer.keep_prob, maps=to.maps)
 
 
-def _sigmoid(layer: Sigmoid, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _sigmoid(layer: Sigmoid, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.Activation("sigmoid", dtype=to.dtype))
 
 
-def _tanh(layer: Tanh, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _tanh(layer: Tanh, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.Activation("tanh", dtype=to.dtype))
 
 
-def _relu(layer: ReLU, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _relu(layer: ReLU, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.ReLU(dtype=to.dtype))
 
 
-def _leaky_relu(layer: LeakyReLU, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _leaky_relu(layer: LeakyReLU, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     slope = {"negative_slope": layer.slope} if to.maps("leaky-relu-slope") else {}
     # A float32 attribute of the operation: nothing can be mapped, and a power of 2 is not changed by it.
     if to.dtype == "float64" and float(np.float32(layer.slope)) != layer.slope:
@@ -172,11 +215,11 @@ def _leaky_relu(layer: LeakyReLU, to: Precision, regulariser: L2 | None) -> Laye
     return LayerTwin(keras.layers.LeakyReLU(dtype=to.dtype, **slope))
 
 
-def _softmax(layer: Softmax, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _softmax(layer: Softmax, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return LayerTwin(keras.layers.Softmax(axis=-1, dtype=to.dtype))
 
 
-LAYERS: dict[type[Layer], Callable[[Any, Precision, L2 | None], LayerTwin]] = {
+LAYERS: dict[type[Layer], Callable[[Any, Precision, Regulariser | None], LayerTwin]] = {
     Dense: _dense,
     BatchNorm: _batch_norm,
     Dropout: _dropout,

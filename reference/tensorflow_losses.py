@@ -13,7 +13,15 @@ import tensorflow as tf
 from reference.tensorflow_layers import Precision, Tensor
 from reference.twin import Unsupported
 from scratch.layer import Array
-from scratch.losses import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from scratch.losses import (
+    BinaryCrossEntropy,
+    BinaryCrossEntropyFromLogits,
+    CategoricalCrossEntropy,
+    Hinge,
+    Loss,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+)
 
 
 def _as_it_is(prediction: Tensor) -> Tensor:
@@ -89,6 +97,17 @@ def _softmax_cross_entropy(loss: SoftmaxCrossEntropy, to: Precision) -> LossTwin
     return LossTwin(cost, lambda z: tf.nn.softmax(z, axis=-1), _refuse_unnormalised)
 
 
+def _categorical_cross_entropy(loss: CategoricalCrossEntropy, to: Precision) -> LossTwin:
+    # keras.losses.CategoricalCrossentropy divides the probabilities by their sum, and its gradient flows through that as well.
+    # The Poisson loss a - y log a does not; its first part is taken away again.
+    def cost(a: Tensor, y: Tensor) -> Tensor:
+        a = _forgetful(a, to)
+        poisson = tf.nn.log_poisson_loss(y, tf.math.log(a))
+        return tf.reduce_sum(tf.reduce_mean(poisson - a, axis=0))
+
+    return LossTwin(cost)
+
+
 def _mean_squared_error(loss: MeanSquaredError, to: Precision) -> LossTwin:
     stock = keras.losses.MeanSquaredError(dtype=to.dtype)
 
@@ -99,9 +118,15 @@ def _mean_squared_error(loss: MeanSquaredError, to: Precision) -> LossTwin:
     return LossTwin(cost)
 
 
+def _hinge(loss: Hinge, to: Precision) -> LossTwin:
+    raise Unsupported("hinge-worst")
+
+
 LOSSES: dict[type[Loss], Callable[[Any, Precision], LossTwin]] = {
     BinaryCrossEntropy: _binary_cross_entropy,
     BinaryCrossEntropyFromLogits: _binary_cross_entropy_from_logits,
     SoftmaxCrossEntropy: _softmax_cross_entropy,
+    CategoricalCrossEntropy: _categorical_cross_entropy,
     MeanSquaredError: _mean_squared_error,
+    Hinge: _hinge,
 }

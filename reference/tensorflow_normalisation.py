@@ -8,23 +8,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, weight_penalty
 from scratch.convolution_transpose import Conv2DTranspose
 from scratch.normalisation import GroupNorm, LayerNorm, LocalResponseNorm
-from scratch.regularisation import L2
+from scratch.regularisation import Regulariser
 
 
 def _epsilon(layer: LayerNorm | GroupNorm, to: Precision) -> dict[str, float]:
     return {"epsilon": layer.epsilon} if to.maps("layernorm-epsilon") else {}
 
 
-def _layer_norm(layer: LayerNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _layer_norm(layer: LayerNorm, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     norm = keras.layers.LayerNormalization(axis=-1, dtype=to.dtype, **_epsilon(layer, to))
     norm.build((None, layer.n))
     return LayerTwin(norm, {"gamma": norm.gamma, "beta": norm.beta})
 
 
-def _group_norm(layer: GroupNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _group_norm(layer: GroupNorm, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     norm = keras.layers.GroupNormalization(layer.groups, axis=-1, dtype=to.dtype, **_epsilon(layer, to))
     norm.build((None, None, None, layer.n))
     return LayerTwin(norm, {"gamma": norm.gamma, "beta": norm.beta})
@@ -49,7 +49,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         return tf.cast(tf.nn.local_response_normalization(single, **self.options), inputs.dtype)
 
 
-def _local_response_norm(layer: LocalResponseNorm, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _local_response_norm(layer: LocalResponseNorm, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     to.maps("lrn-radius")
     if to.dtype == "float64":
         to.maps("lrn-float32")
@@ -69,10 +69,10 @@ class SlicedTwin(LayerTwin):
         return super().forward(x, training, mask)[:, :high, :wide]
 
 
-def _convolution_transpose(layer: Conv2DTranspose, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _convolution_transpose(layer: Conv2DTranspose, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     windows = layer.windows
     # The factor is set for each batch, as it depends on the number of examples: see `tensorflow_layers.penalty`.
-    penalty = keras.regularizers.L2(0.0) if regulariser else None
+    penalty = weight_penalty(regulariser)
     # The weights are loaded later; Keras's default initialiser would draw a seed from the caller's `random`.
     options = {"use_bias": layer.bias, "kernel_initializer": "zeros", "kernel_regularizer": penalty, "dtype": to.dtype}
     conv = keras.layers.Conv2DTranspose(layer.n_out, windows.kernel, windows.stride, layer.padding, **options)

@@ -66,6 +66,32 @@ class RMSpropWithEpsilonOutside(EpsilonOutside, keras.optimizers.RMSprop):
     squares = "_velocities"
 
 
+class SGDWithRateInside(keras.optimizers.SGD):
+    """Keras's SGD, whose velocity holds the learning rate: vel = mu vel - lr g. With a constant rate it is as it is.
+
+    Attributes
+    ----------
+    rescales : bool
+        Whether the old velocity takes the present rate, as everything does where the rate stands outside.
+    """
+
+    rescales = False
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """Keras's update, on a velocity in units of the present rate."""
+        if self.rescales:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            velocity.assign(velocity * keras.ops.cast(learning_rate / self._previous_rate(), velocity.dtype))
+        super().update_step(gradient, variable, learning_rate)
+
+    def _previous_rate(self) -> Tensor:
+        return self._learning_rate(keras.ops.maximum(self.iterations - 1, 0))
+
+    def previous_share(self) -> float:
+        """The rate of the last step, as a share of the first one."""
+        return float(self._previous_rate()) / float(self._learning_rate(0))
+
+
 @dataclass(frozen=True)
 class Moment:
     """Keras's list of one of the optimizer's arrays, and the factor that turns it into scratch's."""
@@ -120,7 +146,7 @@ def _momentum(optimizer: Momentum, parameters: list[Any], to: Precision) -> Opti
     # Keras: vel = mu vel - lr g, w += vel. With lr = alpha (1 - beta) it holds -alpha v.
     alpha = float(optimizer.learning_rate)  # Keras refuses an int
     rate = alpha * (1 - optimizer.beta if to.maps("momentum-scale") else 1)
-    stock = keras.optimizers.SGD(rate, momentum=number(optimizer.beta, to.dtype, to.maps))
+    stock = SGDWithRateInside(rate, momentum=number(optimizer.beta, to.dtype, to.maps))
     # With beta = 0 Keras keeps nothing, with alpha = 0 it keeps zeros: there is nothing to compare v with.
     return _built(stock, parameters, {"v": Moment("momentums", -1 / alpha)} if optimizer.beta and alpha else {})
 

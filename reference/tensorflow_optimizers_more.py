@@ -13,6 +13,7 @@ from reference.tensorflow_optimizers import (
     EpsilonOutside,
     Moment,
     OptimizerTwin,
+    SGDWithRateInside,
     _built,
 )
 from scratch.optimizers_more import Adagrad, AdamW, Nesterov
@@ -30,7 +31,7 @@ class AdagradWithEpsilonOutside(EpsilonOutside, keras.optimizers.Adagrad):
 
 def _nesterov(optimizer: Nesterov, parameters: list[Any], to: Precision) -> OptimizerTwin:
     momentum = number(optimizer.beta, to.dtype, to.maps)
-    stock = keras.optimizers.SGD(float(optimizer.learning_rate), momentum=momentum, nesterov=bool(optimizer.beta))
+    stock = SGDWithRateInside(float(optimizer.learning_rate), momentum=momentum, nesterov=bool(optimizer.beta))
     # Keras keeps nothing with beta = 0, and only zeros with alpha = 0: nothing to compare v with.
     if not optimizer.beta or not optimizer.learning_rate:
         return _built(stock, parameters)

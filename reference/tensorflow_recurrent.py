@@ -12,14 +12,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, number
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, number, weight_penalty
 from reference.twin import Maps, choose
 from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.bidirectional import Bidirectional
+from scratch.cells import LSTMCell, RNNCell
 from scratch.embedding import Embedding
 from scratch.layer import Layer
 from scratch.recurrent import GRU, LSTM, SimpleRNN
-from scratch.regularisation import L2
+from scratch.regularisation import Regulariser
 
 
 class Rearranged(keras.layers.Layer):
@@ -35,7 +36,7 @@ class Rearranged(keras.layers.Layer):
     layer : Layer
         Whose parameters the weights are.
     to : Precision
-    regulariser : L2, optional
+    regulariser : Regulariser, optional
     rearranged : callable
         From scratch's parameters by name to the stock layer's weights in order.
     called_with : callable
@@ -49,13 +50,13 @@ class Rearranged(keras.layers.Layer):
         stock: Any,
         layer: Layer,
         to: Precision,
-        regulariser: L2 | None,
+        regulariser: Regulariser | None,
         rearranged: Callable[[dict[str, Tensor]], list[Tensor]],
         called_with: Callable[[Tensor], tuple[Tensor, ...]] = lambda x: (x,),
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(dtype=to.dtype)
-        self.kernel_regularizer = keras.regularizers.L2(0.0) if regulariser else None
+        self.kernel_regularizer = weight_penalty(regulariser)
         self.params = {
             p: self.add_weight(shape, name=p, regularizer=self.kernel_regularizer if p in layer.regularised else None)
             for p, shape in layer.parameter_shapes().items()
@@ -63,6 +64,7 @@ class Rearranged(keras.layers.Layer):
         # The bound method and a function, not the layer and its variables: Keras would count those as weights too.
         self._stateless_call, self._others = stock.stateless_call, lambda: stock.non_trainable_variables
         self._rearranged, self._called_with, self._options = rearranged, called_with, options or {}
+        self.stock = type(stock)
         self._has_modes = "training" in inspect.signature(stock.call).parameters
         self.built = True
 
@@ -74,11 +76,11 @@ class Rearranged(keras.layers.Layer):
         return y
 
 
-def _stock(layer: SimpleRNN | LSTM | GRU, to: Precision, regulariser: L2 | None) -> Any:
+def _stock(layer: SimpleRNN | LSTM | GRU, to: Precision, regulariser: Regulariser | None) -> Any:
     """The Keras layer, not built; Keras returns the last state alone unless asked."""
     to.maps("recurrent-layout")
     # One object for both: `tensorflow_layers.penalty` sets its factor.
-    penalty = keras.regularizers.L2(0.0) if regulariser else None
+    penalty = weight_penalty(regulariser)
     options: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty, "dtype": to.dtype}
     if isinstance(layer, LSTM | GRU) and to.maps("recurrent-activation"):
         options["recurrent_activation"] = "sigmoid"
@@ -99,7 +101,7 @@ def _weights(layer: SimpleRNN | LSTM | GRU, params: dict[str, Tensor], maps: Map
     return [w, u, b]
 
 
-def _recurrent(layer: SimpleRNN | LSTM | GRU, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _recurrent(layer: SimpleRNN | LSTM | GRU, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     two_biases = isinstance(layer, GRU) and layer.reset_after
     stock = _stock(layer, to, None if two_biases else regulariser)
     stock.build((None, None, layer.n_in))
@@ -110,7 +112,7 @@ def _recurrent(layer: SimpleRNN | LSTM | GRU, to: Precision, regulariser: L2 | N
     return LayerTwin(rearranged, dict(rearranged.params))
 
 
-def _bidirectional(layer: Bidirectional, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _bidirectional(layer: Bidirectional, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     stock = keras.layers.Bidirectional(_stock(layer.layer, to, None), merge_mode="concat", dtype=to.dtype)
     stock.build((None, None, layer.n_in))
 
@@ -119,6 +121,34 @@ def _bidirectional(layer: Bidirectional, to: Precision, regulariser: L2 | None) 
 
     rearranged = Rearranged(stock, layer, to, regulariser, both)
     return LayerTwin(rearranged, dict(rearranged.params))
+
+
+CELLS: dict[type, Any] = {RNNCell: keras.layers.SimpleRNNCell, LSTMCell: keras.layers.LSTMCell}
+
+
+@dataclass(kw_only=True)
+class CellTwin(LayerTwin):
+    """`keras.layers.SimpleRNNCell` or `LSTMCell`, given the input and the state before it beside each other."""
+
+    sizes: tuple[int, ...]
+
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
+        """The new state; of an LSTM, state and cell beside each other."""
+        new, *states = tf.split(x, self.sizes, axis=1)
+        _, after = self.layer(new, states)
+        return tf.concat(after, axis=1)
+
+
+def _cell(layer: RNNCell | LSTMCell, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
+    to.maps("recurrent-layout")
+    penalty = weight_penalty(regulariser)
+    options: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty, "dtype": to.dtype}
+    if isinstance(layer, LSTMCell) and to.maps("recurrent-activation"):
+        options["recurrent_activation"] = "sigmoid"
+    stock = choose(CELLS, layer)(layer.n_hidden, **options)
+    stock.build((None, layer.n_in))
+    params = {"W": stock.kernel, "U": stock.recurrent_kernel, "b": stock.bias}
+    return CellTwin(stock, params, sizes=(layer.n_in, *[layer.n_hidden] * layer.states))
 
 
 @dataclass(kw_only=True)
@@ -139,11 +169,11 @@ class AttentionTwin(LayerTwin):
             return self.layer([q, v, k], training=training, use_causal_mask=self.causal)
 
 
-def _attention(layer: ScaledDotProductAttention, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _attention(layer: ScaledDotProductAttention, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     return AttentionTwin(keras.layers.Attention(dtype=to.dtype), causal=layer.causal, maps=to.maps)
 
 
-def _multi_head(layer: MultiHeadAttention, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _multi_head(layer: MultiHeadAttention, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     n, heads, size = layer.n, layer.heads, layer.n // layer.heads
     stock = keras.layers.MultiHeadAttention(heads, key_dim=size, dtype=to.dtype)
     # Keras keeps it as a Python float, for a cast through float32.
@@ -180,7 +210,7 @@ def _dense_gradient(table: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     return tf.identity(table), tf.convert_to_tensor
 
 
-def _embedding(layer: Embedding, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _embedding(layer: Embedding, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     stock = keras.layers.Embedding(layer.vocabulary, layer.n, dtype=to.dtype)
     stock.build()
     densify = _dense_gradient if to.maps("embedding-sparse-gradient") else tf.identity
@@ -193,6 +223,8 @@ LAYERS.update(
         SimpleRNN: _recurrent,
         LSTM: _recurrent,
         GRU: _recurrent,
+        RNNCell: _cell,
+        LSTMCell: _cell,
         Bidirectional: _bidirectional,
         Embedding: _embedding,
         ScaledDotProductAttention: _attention,

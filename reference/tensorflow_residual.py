@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor
+from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, weight_penalty
 from reference.twin import choose
-from scratch.regularisation import L2
+from scratch.regularisation import Regulariser
 from scratch.residual import Residual
 
 
@@ -20,16 +20,18 @@ class ResidualLayer(keras.layers.Layer):
     main, shortcut : list of LayerTwin
         The branches; no shortcut is the identity.
     to : Precision
-    regulariser : L2, optional
+    regulariser : Regulariser, optional
     """
 
-    def __init__(self, main: list[LayerTwin], shortcut: list[LayerTwin], to: Precision, regulariser: L2 | None) -> None:
+    def __init__(
+        self, main: list[LayerTwin], shortcut: list[LayerTwin], to: Precision, regulariser: Regulariser | None
+    ) -> None:
         super().__init__(dtype=to.dtype)
         self.add = keras.layers.Add(dtype=to.dtype)
         # Keras finds weights and losses through lists of layers, not through twins.
         self.within = [twin.layer for twin in (*main, *shortcut)]
         self._main, self._shortcut = _chain(main), _chain(shortcut)
-        self.kernel_regularizer = keras.regularizers.L2(0.0) if regulariser else None
+        self.kernel_regularizer = weight_penalty(regulariser)
         for variable in self.weights:
             if variable.regularizer is not None:
                 # One object for all: `tensorflow_layers.penalty` sets its factor.
@@ -50,7 +52,7 @@ def _chain(twins: list[LayerTwin]) -> Any:
     return forward
 
 
-def _residual(layer: Residual, to: Precision, regulariser: L2 | None) -> LayerTwin:
+def _residual(layer: Residual, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     main = {ending: choose(LAYERS, within)(within, to, regulariser) for ending, within in layer.main}
     side = {ending: choose(LAYERS, within)(within, to, regulariser) for ending, within in layer.side}
     both = main | side

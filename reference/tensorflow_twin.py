@@ -12,13 +12,14 @@ import reference.tensorflow_optimizers_more  # noqa: F401  (fills OPTIMIZERS)
 from reference import (
     tensorflow_convolution,  # noqa: F401  (fills LAYERS)
     tensorflow_normalisation,  # noqa: F401  (fills LAYERS)
+    tensorflow_optimizers_around,  # noqa: F401  (fills OPTIMIZERS)
     tensorflow_recurrent,  # noqa: F401  (fills LAYERS)
     tensorflow_residual,  # noqa: F401  (fills LAYERS)
 )
 from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, floatx, penalty, to_tensor
 from reference.tensorflow_losses import LOSSES
 from reference.tensorflow_optimizers import OPTIMIZERS, OptimizerTwin
-from reference.twin import Twin, choose
+from reference.twin import Twin, choose, stock_name
 from scratch.layer import Array, require
 from scratch.network import Architecture, Pass, check_weights
 from scratch.optimizers import Optimizer
@@ -34,7 +35,14 @@ class FrameworkTwin(Twin):
     Notes
     -----
     Eager by default; with `compiled`, one `tf.function` each for the pass and for the update, traced per batch size.
+
+    Attributes
+    ----------
+    jit : bool
+        Whether XLA compiles what is traced.
     """
+
+    jit = False
 
     def __init__(
         self,
@@ -50,6 +58,8 @@ class FrameworkTwin(Twin):
             self.layers: dict[str, LayerTwin] = {
                 name: choose(LAYERS, layer)(layer, to, arch.regulariser) for name, layer in arch.layers
             }
+            for name in arch.frozen:
+                self.layers[name].layer.trainable = False
             self._loss = choose(LOSSES, arch.loss)(arch.loss, to) if arch.loss else None
             self._parameters = [variable for _, _, variable in self._named_parameters()]
             self._optimizer: OptimizerTwin | None = None
@@ -60,13 +70,20 @@ class FrameworkTwin(Twin):
         self._run, self._apply = self._run_eagerly, self._apply_eagerly
         if compiled:
             self._run = self._run_compiled
-            self._traced_run = tf.function(self._run_eagerly)
-            self._apply = tf.function(self._apply_eagerly)
+            self._traced_run = tf.function(self._run_eagerly, jit_compile=self.jit)
+            self._apply = tf.function(self._apply_eagerly, jit_compile=self.jit)
 
     def _named_parameters(self) -> Iterator[tuple[str, str, Any]]:
+        """Layer, name and variable of everything that is learned."""
         for layer, twin in self.layers.items():
-            for p, variable in twin.params.items():
-                yield layer, p, variable
+            if layer not in self.architecture.frozen:
+                for p, variable in twin.params.items():
+                    yield layer, p, variable
+
+    def parts(self) -> dict[str, str]:
+        """The Keras class in the place of each layer, by the layer's name, and of the `optimizer`."""
+        found = {name: stock_name(twin.layer, "keras") for name, twin in self.layers.items()}
+        return found | ({"optimizer": stock_name(self._optimizer.stock, "keras")} if self._optimizer else {})
 
     def load(self, weights: Weights) -> None:
         """Set all parameters and buffers, bit for bit, and forget gradients and the optimizer's memory and step count.
@@ -78,12 +95,12 @@ class FrameworkTwin(Twin):
         """
         self._start()
         check_weights(self.architecture, weights)
+        self._gradients = None  # first: both at once may be large
         for name, twin in self.layers.items():
             for p, variable in twin.params.items():
                 variable.assign(to_tensor(weights.params[name][p], self.dtype, f"{name}.{p}"))
             for b, variable in twin.buffers.items():
                 variable.assign(to_tensor(weights.buffers[name][b], self.dtype, f"{name}.{b}"))
-        self._gradients = None
         if self._optimizer is not None:
             self._optimizer.reset()
 
@@ -101,11 +118,13 @@ class FrameworkTwin(Twin):
 
     def evaluate(self, x: Array) -> dict[str, Array]:
         """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
-        tensors = self._forward(to_tensor(x, self.dtype, "x"), training=False, masks={})
-        outputs = {name: h.numpy() for name, h in zip(self.layers, tensors[1:], strict=True)}
-        if self._loss is not None:
-            outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
-        return outputs
+        tensors, predictions = self._evaluate(to_tensor(x, self.dtype, "x"))
+        outputs = {name: h.numpy() for name, h in zip(self.layers, tensors, strict=True)}
+        return outputs if predictions is None else outputs | {"predictions": predictions.numpy()}
+
+    def _evaluate(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        tensors = self._forward(x, training=False, masks={})
+        return tensors[1:], None if self._loss is None else self._loss.probabilities(tensors[-1])
 
     def _forward(self, x: Tensor, training: bool, masks: dict[str, Tensor]) -> list[Tensor]:
         """The input, then the output of every layer."""

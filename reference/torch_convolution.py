@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from reference.torch_layers import LAYERS, LayerTwin, Slot
 from reference.twin import Maps
 from scratch.convolution import Conv2D
-from scratch.layer import Array
-from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
+from scratch.pooling import AveragePool2D, Flatten, GlobalAveragePool2D, GlobalMaxPool2D, MaxPool2D
 from scratch.windows import Windows
 
 CHANNELS_FIRST = (0, 3, 1, 2)
@@ -28,7 +27,7 @@ CHANNELS_LAST = (0, 2, 3, 1)
 class ImageTwin(LayerTwin):
     """A module that takes and gives images, with views into torch's layout and back around it."""
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module, (m, oh, ow, c)."""
         return super().forward(x.permute(CHANNELS_FIRST), training, mask).permute(CHANNELS_LAST)
 
@@ -39,7 +38,7 @@ class PointwiseConvolutionTwin(ImageTwin):
     On the CPU the float32 backward of torch 2.13 writes past the gradient's memory for a permuted view of the input.
     """
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module, (m, oh, ow, c)."""
         images = x.permute(CHANNELS_FIRST).contiguous()
         return LayerTwin.forward(self, images, training, mask).permute(CHANNELS_LAST)
@@ -58,7 +57,7 @@ class SameConvolutionTwin(ImageTwin):
     windows: Windows
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module for the padded images."""
         (top, bottom), (left, right) = self.windows.pads((x.shape[1], x.shape[2]))
         down, across = self.windows.stride
@@ -93,16 +92,20 @@ def _average_pool(layer: AveragePool2D, dtype: torch.dtype, maps: Maps) -> Layer
 
 
 @dataclass
-class GlobalAveragePoolTwin(ImageTwin):
-    """`nn.AdaptiveAvgPool2d(1)`, without the two axes of length 1 that it leaves."""
+class GlobalPoolTwin(ImageTwin):
+    """`nn.AdaptiveAvgPool2d(1)` or `nn.AdaptiveMaxPool2d(1)`, without the two axes of length 1 that it leaves."""
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module, (m, c)."""
         return super().forward(x, training, mask).flatten(start_dim=1)
 
 
 def _global_average_pool(layer: GlobalAveragePool2D, dtype: torch.dtype, maps: Maps) -> LayerTwin:
-    return GlobalAveragePoolTwin(nn.AdaptiveAvgPool2d(1))
+    return GlobalPoolTwin(nn.AdaptiveAvgPool2d(1))
+
+
+def _global_max_pool(layer: GlobalMaxPool2D, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    return GlobalPoolTwin(nn.AdaptiveMaxPool2d(1))
 
 
 @dataclass(kw_only=True)
@@ -111,7 +114,7 @@ class FlattenTwin(LayerTwin):
 
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Each example as one row."""
         stays = x.ndim != 4 or self.maps("flatten-order")
         return super().forward(x if stays else x.permute(CHANNELS_FIRST), training, mask)
@@ -126,5 +129,6 @@ LAYERS |= {
     MaxPool2D: _max_pool,
     AveragePool2D: _average_pool,
     GlobalAveragePool2D: _global_average_pool,
+    GlobalMaxPool2D: _global_max_pool,
     Flatten: _flatten,
 }

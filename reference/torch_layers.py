@@ -92,7 +92,7 @@ class LayerTwin:
     params: dict[str, Slot] = field(default_factory=dict)
     buffers: dict[str, Slot] = field(default_factory=dict)
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module in this mode; `mask` is the keep mask of a dropout layer."""
         return self.module.train(training)(x)
 
@@ -120,7 +120,7 @@ class BatchNormTwin(LayerTwin):
     kept: float
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module; in training mode the running variance is corrected as well."""
         if not training:
             return self._normalise(x, training)
@@ -146,6 +146,7 @@ class BatchNormTwin(LayerTwin):
 
 
 def _batch_norm(layer: BatchNorm, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    maps("channels-axis")
     momentum = 1 - layer.momentum if maps("batchnorm-momentum") else layer.momentum
     norm = nn.BatchNorm1d(layer.n, eps=layer.epsilon, momentum=momentum, dtype=dtype)
     images = nn.BatchNorm2d(layer.n, eps=layer.epsilon, momentum=momentum, dtype=dtype)
@@ -163,16 +164,16 @@ class DropoutTwin(LayerTwin):
     keep_prob: float
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """The input in evaluation mode, the masked and rescaled input in training mode."""
         if not training or not self.maps("dropout-mask"):
             return super().forward(x, training, mask)
         require(mask is not None, "Dropout: training needs an injected mask")
         assert mask is not None
-        shape = tuple(x.shape)
-        require(mask.shape == shape, f"Dropout: the mask has shape {mask.shape}, the input {shape}")
+        given, shape = tuple(mask.shape), tuple(x.shape)
+        require(given == shape, f"Dropout: the mask has shape {given}, the input {shape}")
         # Multiplied, then divided, as scratch does: the other order differs in the last bit.
-        return x * torch.from_numpy(np.array(mask, order="C")).to(x.dtype) / self.keep_prob
+        return x * mask.to(x.dtype) / self.keep_prob
 
 
 def _dropout(layer: Dropout, dtype: torch.dtype, maps: Maps) -> LayerTwin:

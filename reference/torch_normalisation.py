@@ -11,7 +11,6 @@ from reference.torch_convolution import ImageTwin
 from reference.torch_layers import LAYERS, LayerTwin, Slot
 from reference.twin import Maps
 from scratch.convolution_transpose import Conv2DTranspose
-from scratch.layer import Array
 from scratch.normalisation import GroupNorm, LayerNorm, LocalResponseNorm
 
 
@@ -21,11 +20,13 @@ def _layer_norm(layer: LayerNorm, dtype: torch.dtype, maps: Maps) -> LayerTwin:
 
 
 def _group_norm(layer: GroupNorm, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    maps("channels-axis")
     norm = nn.GroupNorm(layer.groups, layer.n, eps=layer.epsilon, dtype=dtype)
     return ImageTwin(norm, {"gamma": Slot(norm, "weight"), "beta": Slot(norm, "bias")})
 
 
 def _local_response_norm(layer: LocalResponseNorm, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    maps("channels-axis")
     alpha = layer.size * layer.alpha if maps("lrn-alpha") else layer.alpha
     return ImageTwin(nn.LocalResponseNorm(layer.size, alpha, layer.beta, layer.k))
 
@@ -44,7 +45,7 @@ class SlicedTwin(ImageTwin):
     layer: Conv2DTranspose
     before: tuple[int, int]
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """The part of the module's output that is kept."""
         (high, wide, _), (top, left) = self.layer.output_shape(tuple(x.shape[1:])), self.before
         return super().forward(x, training, mask)[:, top : top + high, left : left + wide]

@@ -39,6 +39,12 @@ class OptimizerTwin:
         """Forget moments and step counts; torch makes new ones at the next step."""
         self.stock.state.clear()
 
+    def rewind(self) -> None:
+        """As `reset`, in place: zeros lead to the same first step as arrays that are not there yet."""
+        for kept in self.stock.state.values():
+            for array in kept.values():
+                array.zero_()
+
     def state(self, parameter: Tensor, maps: Maps) -> dict[str, Tensor]:
         """The arrays kept for one parameter, by scratch's names and in its scale; zeros before the first step."""
         kept = self.stock.state.get(parameter, {})

@@ -24,6 +24,10 @@ class AdagradTwin(OptimizerTwin):
             kept["step"].zero_()
             kept["sum"].fill_(self.initial)
 
+    def rewind(self) -> None:
+        """The same: it is in place already."""
+        self.reset()
+
 
 def _nesterov(optimizer: Nesterov, parameters: list[Tensor], maps: Maps) -> OptimizerTwin:
     # torch refuses Nesterov without momentum, where it is gradient descent, and then keeps no buffer.

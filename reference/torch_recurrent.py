@@ -14,6 +14,7 @@ from reference.torch_layers import LAYERS, LayerTwin, Slot
 from reference.twin import Maps, Unsupported, choose
 from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.bidirectional import Bidirectional
+from scratch.cells import LSTMCell, RNNCell
 from scratch.embedding import Embedding
 from scratch.layer import Array
 from scratch.recurrent import GRU, LSTM, SimpleRNN
@@ -70,7 +71,7 @@ class RecurrentTwin(LayerTwin):
     return_sequences: bool
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """The states after every step, or after the last: for the direction from the end that is the first."""
         sequence, _ = self.module.train(training)(x)
         if self.return_sequences:
@@ -123,6 +124,37 @@ def _module(layer: SimpleRNN | LSTM | GRU, dtype: torch.dtype, bidirectional: bo
     return make(layer.n_in, layer.n_hidden, batch_first=True, bidirectional=bidirectional, dtype=dtype)
 
 
+@dataclass(kw_only=True)
+class CellTwin(LayerTwin):
+    """`nn.RNNCell` or `nn.LSTMCell`, given the input and the state before it beside each other."""
+
+    n_in: int
+
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
+        """The new state; of an LSTM, state and cell beside each other."""
+        new, state = x[:, : self.n_in], x[:, self.n_in :]
+        if isinstance(self.module, nn.LSTMCell):
+            h, c = state.chunk(2, dim=1)
+            return torch.cat(self.module(new, (h, c)), dim=1)
+        return self.module(new, state)
+
+
+CELLS: dict[type, Callable[..., nn.Module]] = {RNNCell: nn.RNNCell, LSTMCell: nn.LSTMCell}
+
+
+def _cell(layer: RNNCell | LSTMCell, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    module = choose(CELLS, layer)(layer.n_in, layer.n_hidden, dtype=dtype)
+    axes = (1, 0) if maps("recurrent-layout") else ()
+    # Trained, it would get the same gradient as the other, so that their sum moved twice as far.
+    module.get_parameter("bias_hh").requires_grad_(False)
+    slots: dict[str, Slot] = {
+        "W": GateSlot(module, "weight_ih", axes),
+        "U": GateSlot(module, "weight_hh", axes),
+        "b": GateSlot(module, "bias_ih", added="bias_hh" if maps("recurrent-two-biases") else ""),
+    }
+    return CellTwin(module, slots, n_in=layer.n_in)
+
+
 class DotProductAttention(nn.Module):
     """`functional.scaled_dot_product_attention` as a module, of queries, keys and values beside each other."""
 
@@ -145,7 +177,7 @@ class MultiHeadTwin(LayerTwin):
 
     causal: bool
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Output of the module; what it attends to is not asked for."""
         steps = x.shape[1]
         # Here True means that a step is not seen.
@@ -173,7 +205,7 @@ class EmbeddingTwin(LayerTwin):
 
     maps: Maps
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """The tokens' rows."""
         y = self.module.train(training)(x.long())
         return y + 0 * x.unsqueeze(-1) if self.maps("embedding-tokens") else y
@@ -189,6 +221,8 @@ LAYERS.update(
         SimpleRNN: _recurrent,
         LSTM: _recurrent,
         GRU: _recurrent,
+        RNNCell: _cell,
+        LSTMCell: _cell,
         Bidirectional: _bidirectional,
         Embedding: _embedding,
         ScaledDotProductAttention: _attention,

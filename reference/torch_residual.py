@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from reference.torch_layers import LAYERS, LayerTwin, Slot
 from reference.twin import Maps, choose
-from scratch.layer import Array, Layer
+from scratch.layer import Layer
 from scratch.residual import Residual
 
 
@@ -26,7 +26,7 @@ class ResidualTwin(LayerTwin):
     main: list[LayerTwin]
     shortcut: list[LayerTwin]
 
-    def forward(self, x: Tensor, training: bool, mask: Array | None) -> Tensor:
+    def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Sum of the branches' outputs; autograd differentiates it."""
         return _chained(self.main, x, training) + _chained(self.shortcut, x, training)
 

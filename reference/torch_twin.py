@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,13 +13,14 @@ import reference.torch_optimizers_more  # noqa: F401  (fills OPTIMIZERS)
 from reference import (
     torch_convolution,  # noqa: F401  (fills LAYERS)
     torch_normalisation,  # noqa: F401  (fills LAYERS)
+    torch_optimizers_around,  # noqa: F401  (fills OPTIMIZERS)
     torch_recurrent,  # noqa: F401  (fills LAYERS)
     torch_residual,  # noqa: F401  (fills LAYERS)
 )
 from reference.torch_layers import LAYERS, LayerTwin, Slot, to_tensor
 from reference.torch_losses import LOSSES, PENALTIES
 from reference.torch_optimizers import OPTIMIZERS, OptimizerTwin
-from reference.twin import Twin, choose
+from reference.twin import Twin, choose, stock_name
 from scratch.layer import Array, require
 from scratch.network import Architecture, Pass, check_weights
 from scratch.optimizers import Optimizer
@@ -30,7 +32,8 @@ class FrameworkTwin(Twin):
 
     Notes
     -----
-    torch runs eagerly here, whatever `compiled` says: it needs no tracing to be fast on small networks.
+    torch runs eagerly here, whatever `compiled` says: it needs no tracing to be fast on small networks. The mode that
+    compiles is `reference.torch_compile.CompileTwin`.
     """
 
     def __init__(
@@ -49,13 +52,23 @@ class FrameworkTwin(Twin):
                 name: choose(LAYERS, layer)(layer, self._dtype, self.maps) for name, layer in arch.layers
             }
         self._loss = choose(LOSSES, arch.loss)(arch.loss, self.maps) if arch.loss else None
-        self._slots = {f"{layer}.{p}": slot for layer, p, slot in self._named_slots()}
+        for _, _, slot in self._named_slots(arch.frozen):
+            slot.tensor.requires_grad_(False)
+        self._slots = {f"{layer}.{p}": slot for layer, p, slot in self._named_slots(self._learning())}
         self._parameters = [slot.tensor for slot in self._slots.values()]
         self._optimizer = self._make_optimizer()
 
-    def _named_slots(self) -> Iterator[tuple[str, str, Slot]]:
-        for layer, twin in self.layers.items():
-            for p, slot in twin.params.items():
+    def parts(self) -> dict[str, str]:
+        """The torch class in the place of each layer, by the layer's name, and of the `optimizer`."""
+        found = {name: stock_name(twin.module, "torch") for name, twin in self.layers.items()}
+        return found | ({"optimizer": stock_name(self._optimizer.stock, "torch")} if self._optimizer else {})
+
+    def _learning(self) -> list[str]:
+        return [name for name in self.layers if name not in self.architecture.frozen]
+
+    def _named_slots(self, layers: Iterable[str]) -> Iterator[tuple[str, str, Slot]]:
+        for layer in layers:
+            for p, slot in self.layers[layer].params.items():
                 yield layer, p, slot
 
     def _make_optimizer(self) -> OptimizerTwin | None:
@@ -73,12 +86,15 @@ class FrameworkTwin(Twin):
         """
         self._start()
         check_weights(self.architecture, weights)
+        self._forget_gradients()  # first: both at once may be large
         for name, twin in self.layers.items():
             for p, slot in twin.params.items():
                 slot.write(weights.params[name][p], f"{name}.{p}")
             for b, slot in twin.buffers.items():
                 slot.write(weights.buffers[name][b], f"{name}.{b}")
-        self._forget_gradients()
+        self._reset()
+
+    def _reset(self) -> None:
         if self._optimizer is not None:
             self._optimizer.reset()
 
@@ -97,18 +113,30 @@ class FrameworkTwin(Twin):
     def evaluate(self, x: Array) -> dict[str, Array]:
         """Output of every layer in evaluation mode, and `predictions` if there is a loss: the probabilities."""
         with torch.no_grad():
-            tensors = self._forward(to_tensor(x, self._dtype, "x"), training=False, masks={})
-            outputs = {name: h.numpy() for name, h in zip(self.layers, tensors[1:], strict=True)}
-            if self._loss is not None:
-                outputs["predictions"] = self._loss.probabilities(tensors[-1]).numpy()
-        return outputs
+            tensors, predictions = self._evaluate(to_tensor(x, self._dtype, "x"))
+        outputs = {name: h.numpy() for name, h in zip(self.layers, tensors, strict=True)}
+        return outputs if predictions is None else outputs | {"predictions": predictions.numpy()}
 
-    def _forward(self, x: Tensor, training: bool, masks: dict[str, Array]) -> list[Tensor]:
-        """The input, then the output of every layer."""
+    def _evaluate(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        tensors = self._forward(x, training=False, masks={})
+        return tensors[1:], None if self._loss is None else self._loss.probabilities(tensors[-1])
+
+    def _forward(
+        self, x: Tensor, training: bool, masks: dict[str, Tensor], probes: Sequence[Tensor] = ()
+    ) -> list[Tensor]:
+        """The input, then the output of every layer, to which its probe is added if there are any."""
         tensors = [x]
-        for name, layer in self.layers.items():
-            tensors.append(layer.forward(tensors[-1], training, masks.get(name)))
+        for i, (name, layer) in enumerate(self.layers.items()):
+            trains = training and not self._evaluates(name)
+            h = layer.forward(tensors[-1], trains, masks.get(name))
+            tensors.append(h + probes[i] if probes else h)
         return tensors
+
+    def _evaluates(self, layer: str) -> bool:
+        """Whether a layer is in evaluation mode whatever the network is in: a frozen one with running averages."""
+        # requires_grad says nothing of them: left in training mode, batch norm goes on with them, and uses the batch's own.
+        averages = layer in self.architecture.frozen and bool(self.layers[layer].buffers)
+        return averages and self.maps("frozen-batchnorm")
 
     def differentiate(
         self,
@@ -119,12 +147,24 @@ class FrameworkTwin(Twin):
         masks: dict[str, Array] | None = None,
     ) -> Pass:
         """Forward, loss and autograd for one batch, as `scratch.Network.differentiate`; buffers move in training mode."""
-        tensors = self._forward(to_tensor(x, self._dtype, "x").requires_grad_(), training, masks or {})
-        roots, seeds, loss = self._roots(tensors[-1], target, upstream, len(x))
-        found = torch.autograd.grad(roots, [*tensors, *self._parameters], seeds)
+        if self._loss is not None:
+            require(target is not None, "a network with a loss needs targets")
+            given, name = target, "target"
+        else:
+            require(upstream is not None, "a network without a loss needs an upstream gradient")
+            given, name = upstream, "upstream"
+        assert given is not None
+        tensors, loss, found = self._run(
+            to_tensor(x, self._dtype, "x").requires_grad_(),
+            to_tensor(given, self._dtype, name),
+            training,
+            {layer: torch.from_numpy(np.array(mask, order="C")) for layer, mask in (masks or {}).items()},
+        )
+        if self._loss is not None:
+            self._loss.refuse(tensors[-1].detach())
         activation_grads, parameter_grads = found[: len(tensors)], found[len(tensors) :]
         grads: Arrays = {}
-        for (layer, p, slot), gradient in zip(self._named_slots(), parameter_grads, strict=True):
+        for (layer, p, slot), gradient in zip(self._named_slots(self._learning()), parameter_grads, strict=True):
             slot.tensor.grad = gradient
             grads.setdefault(layer, {})[p] = slot.to_scratch(gradient)
         return Pass(
@@ -135,32 +175,39 @@ class FrameworkTwin(Twin):
             output_grad=activation_grads[-1].numpy(),
         )
 
-    def _roots(
-        self, output: Tensor, target: Array | None, upstream: Array | None, m: int
-    ) -> tuple[list[Tensor], list[Tensor | None], Tensor | None]:
+    def _run(
+        self, x: Tensor, given: Tensor, training: bool, masks: dict[str, Tensor]
+    ) -> tuple[list[Tensor], Tensor | None, Sequence[Tensor]]:
+        """Input and outputs of all layers, the loss, and the gradients of those and of the parameters."""
+        tensors = self._forward(x, training, masks)
+        roots, seeds, loss = self._roots(tensors[-1], given, len(x))
+        return tensors, loss, torch.autograd.grad(roots, [*tensors, *self._parameters], seeds)
+
+    def _roots(self, output: Tensor, given: Tensor, m: int) -> tuple[list[Tensor], list[Tensor | None], Tensor | None]:
         """Where autograd starts, with which upstream gradients (None for 1), and the loss if there is one."""
+        shape, name = tuple(output.shape), "upstream" if self._loss is None else "target"  # torch would broadcast
+        fits = tuple(given.shape) == shape
+        require(fits, f"{name}: shape {tuple(given.shape)}, but the network's output has shape {shape}")
         penalty = self._penalty(m)
         if self._loss is not None:
-            require(target is not None, "a network with a loss needs targets")
-            loss = self._loss.cost(output, self._like(output, target, "target"))
+            loss = self._loss.cost(output, given)
             loss = loss if penalty is None else loss + penalty
             return [loss], [None], loss
-        require(upstream is not None, "a network without a loss needs an upstream gradient")
-        seed = self._like(output, upstream, "upstream")
-        return ([output], [seed], None) if penalty is None else ([output, penalty], [seed, None], None)
+        return ([output], [given], None) if penalty is None else ([output, penalty], [given, None], None)
+
+    def _penalised(self) -> list[tuple[str, str]]:
+        """Layer and parameter of every weight that costs something."""
+        arch = self.architecture
+        learning, everything = arch.regularised(), replace(arch, frozen=()).regularised()
+        # A sum over a module's weights, which is what torch users write, knows nothing of requires_grad.
+        return everything if learning != everything and not self.maps("frozen-penalty") else learning
 
     def _penalty(self, m: int) -> Tensor | None:
-        weights = [self._slots[f"{layer}.{p}"].tensor for layer, p in self.architecture.regularised()]
+        weights = [self.layers[layer].params[p].tensor for layer, p in self._penalised()]
         if not weights:
             return None
         regulariser = self.architecture.regulariser
         return choose(PENALTIES, regulariser)(regulariser, weights, m, self.maps)
-
-    def _like(self, output: Tensor, array: Array | None, name: str) -> Tensor:
-        assert array is not None
-        shape = tuple(output.shape)  # torch would broadcast
-        require(array.shape == shape, f"{name}: shape {array.shape}, but the network's output has shape {shape}")
-        return to_tensor(array, self._dtype, name)
 
     def update(self, grads: Arrays | None = None) -> None:
         """One step of the torch optimizer, on these gradients or on those of the last `differentiate`.
@@ -177,9 +224,13 @@ class FrameworkTwin(Twin):
             # torch would leave a parameter without gradient as it is, and say nothing.
             lacking = any(p.grad is None for p in self._parameters)
             require(not lacking, "there are no gradients yet: differentiate first")
-            self._optimizer.stock.step()
+            self._step()
         if grads is not None:  # they are not the last pass's: `update()` is not to take them for it
             self._forget_gradients()
+
+    def _step(self) -> None:
+        assert self._optimizer is not None
+        self._optimizer.stock.step()
 
     def _set_gradients(self, grads: dict[str, Array]) -> None:
         differing = sorted(grads.keys() ^ self._slots.keys())
@@ -192,7 +243,7 @@ class FrameworkTwin(Twin):
         if self._optimizer is None:
             return {}
         states: dict[str, dict[str, dict[str, Array]]] = {}
-        for layer, p, slot in self._named_slots():
+        for layer, p, slot in self._named_slots(self._learning()):
             arrays = self._optimizer.state(slot.tensor, self.maps)
             states.setdefault(layer, {})[p] = {name: slot.to_scratch(array) for name, array in arrays.items()}
         return states

@@ -7,7 +7,8 @@ Requirements that shaped this door:
   is idiomatic: its own layers, its own autodiff, its own optimizers, never a formula typed again;
 - every mapping that makes a stock part equal is asked for by its convention's id, so it can be reported and left out.
 
-A new framework is one new module with a subclass of `Twin`, and one line in `reference.FRAMEWORKS`.
+A new framework is one new module with a subclass of `Twin`, and one line in `reference.FRAMEWORKS`; another way of running one
+(a mode) is a subclass of its twin, and one line in `reference.MODES`.
 """
 
 from __future__ import annotations
@@ -44,12 +45,27 @@ def choose(table: Mapping[type, Made], description: object) -> Made:
     raise NotImplementedError(f"no twin of {type(description).__name__}; there are twins of {known}")
 
 
+def stock_name(part: object, package: str) -> str:
+    """Public name of the framework's own class that an object is made from; empty where it is only a base for others."""
+    stock = getattr(part, "stock", part)
+    for kind in (stock if isinstance(stock, type) else type(stock)).__mro__:
+        path = [p for p in kind.__module__.split(".") if p != "src"]
+        if path[0] == package:
+            base = path[1] == "backend" or kind.__name__ in ("Layer", "Module", "ModuleDict")
+            return "" if base else f"{package}.{path[1]}.{kind.__name__}"
+    return ""
+
+
 class Unsupported(Exception):
     """The framework's stock part cannot express this; `convention` is the registered reason."""
 
     def __init__(self, convention: str) -> None:
         super().__init__(f"{convention}: {CONVENTIONS[convention].mapping}")
         self.convention = convention
+
+
+class NotInMode(Exception):
+    """The mode (XLA, `torch.compile`) cannot compile this, though the framework can compute it; the message is one line."""
 
 
 class Twin(ABC):
@@ -98,6 +114,10 @@ class Twin(ABC):
         assert convention in CONVENTIONS, convention
         self.applied.add(convention)
         return convention not in self.ignored
+
+    def parts(self) -> dict[str, str]:
+        """The framework's own class in the place of each layer, by the layer's name, and of the `optimizer`."""
+        return {}
 
     @abstractmethod
     def load(self, weights: Weights) -> None:

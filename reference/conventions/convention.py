@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["value", "layout", "unsupported"]
+Kind = Literal["value", "layout", "unsupported", "mode"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Convention:
         What each does.
     mapping : str
         How the twin makes them equal.
-    kind : {"value", "layout", "unsupported"}
+    kind : {"value", "layout", "unsupported", "mode"}
         `value`: ignoring it changes numbers, so its size is measured. `layout`: ignoring it makes shapes or names differ.
         `unsupported`: the framework's stock part cannot express it; such a comparison is left out, with this reason.
+        `mode`: as `value`, met in one of the framework's modes alone, and measured where a run names that mode.
     floor : float
         Smallest tolerance, relative to the tensor's largest element, of a float64 row in which a float32 constant of the
         framework stands in the way; 0 where none does.

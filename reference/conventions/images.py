@@ -61,6 +61,17 @@ CONVENTIONS = (
         about=("MaxPool2D",),
     ),
     Convention(
+        id="global-max-ties",
+        title="Which of equal elements gets the gradient of a channel's maximum",
+        scratch="the first, row by row, as in any other window",
+        torch="AdaptiveMaxPool2d(1): as scratch (amax shares it)",
+        tensorflow="GlobalMaxPooling2D: every one of n equal elements an n-th, for it is reduce_max",
+        mapping="MaxPooling2D with a window as large as the images",
+        kind="value",
+        source="keras.layers.GlobalMaxPooling2D, torch.nn.AdaptiveMaxPool2d, torch.amax",
+        about=("GlobalMaxPool2D",),
+    ),
+    Convention(
         id="flatten-order",
         title="Order in which an image becomes a row",
         scratch="(h, w, c): the channels of a pixel are neighbours",

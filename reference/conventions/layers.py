@@ -61,6 +61,17 @@ CONVENTIONS = (
         about=("BatchNorm",),
     ),
     Convention(
+        id="frozen-batchnorm",
+        title="A frozen batch norm still uses the batch and moves its averages in torch",
+        scratch="evaluation mode in training too: normalised by the running averages, which stay",
+        torch="requires_grad=False stops gamma and beta alone: normalised by the batch, averages updated",
+        tensorflow="trainable=False means evaluation mode, as scratch",
+        mapping="torch: the frozen module is kept in eval() mode, as well as without requires_grad",
+        kind="value",
+        source="torch.nn.BatchNorm1d, keras.layers.BatchNormalization: 'About setting layer.trainable = False'",
+        about=("BatchNorm",),
+    ),
+    Convention(
         id="dropout-mask",
         title="No two libraries share a random stream",
         scratch="keep mask D injected, x D / keep_prob",

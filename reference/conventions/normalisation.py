@@ -6,6 +6,17 @@ from reference.conventions.convention import Convention
 
 CONVENTIONS = (
     Convention(
+        id="channels-axis",
+        title="Which axis holds the channels",
+        scratch="the last",
+        torch="the second",
+        tensorflow="the last, unless axis= or data_format= says otherwise",
+        mapping="a view with the last axis second, and back",
+        kind="layout",
+        source="torch.nn.BatchNorm2d, torch.nn.GroupNorm, torch.nn.LocalResponseNorm; keras.layers.BatchNormalization(axis=-1)",
+        about=("BatchNorm", "GroupNorm", "LocalResponseNorm"),
+    ),
+    Convention(
         id="layernorm-epsilon",
         title="Default epsilon of layer norm and group norm",
         scratch="1e-5 by default",

@@ -14,6 +14,7 @@ from scratch import (
     BatchNorm,
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
+    CategoricalCrossEntropy,
     Dense,
     Dropout,
     GradientDescent,
@@ -62,6 +63,7 @@ LOSSES: dict[str, tuple[Loss, int]] = {
     "binary-cross-entropy-from-logits": (BinaryCrossEntropyFromLogits(), 1),
     "binary-cross-entropy-from-logits-units": (BinaryCrossEntropyFromLogits(), 4),
     "softmax-cross-entropy": (SoftmaxCrossEntropy(), 4),
+    "categorical-cross-entropy": (CategoricalCrossEntropy(), 4),
     "mean-squared-error": (MeanSquaredError(), 1),
     "mean-squared-error-outputs": (MeanSquaredError(), 3),
 }
@@ -152,7 +154,7 @@ def test_layer_agrees_forward_and_backward(
 def test_loss_without_layers_agrees_for_soft_targets(framework: type[Twin], name: str, m: int, dtype: str) -> None:
     loss, k = LOSSES[name]
     rng = np.random.default_rng(k)
-    from_probabilities = isinstance(loss, BinaryCrossEntropy)
+    from_probabilities = isinstance(loss, BinaryCrossEntropy | CategoricalCrossEntropy)
     x = (rng.uniform(0.02, 0.98, (m, k)) if from_probabilities else 5 * rng.standard_normal((m, k))).astype(dtype)
     target = rng.uniform(0, 1, (m, k))
     if isinstance(loss, SoftmaxCrossEntropy):
