@@ -12,7 +12,7 @@ import pytest
 from comparisons.run import Request, compare
 from reference import FRAMEWORKS, missing
 from reports.summary import culprits
-from scratch import L2, Adam, BatchNorm, Dense, Dropout, Tanh
+from scratch import L1, L2, Adam, Architecture, BatchNorm, Dense, Dropout, Tanh, Trainer
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -60,6 +60,31 @@ def l2_halved(original, self, w, m):
     return self.lambda_ / (2 * m) * w
 
 
+def l1_halved(original, self, w, m):
+    return self.lambda_ / (2 * m) * np.sign(w)
+
+
+def l1_with_a_sign_at_zero(original, self, w, m):
+    return self.lambda_ / m * np.where(w < 0, -1.0, 1.0).astype(w.dtype)
+
+
+def averages_that_move_in_evaluation_mode(original, self, x, state):
+    y, cache = original(self, x, state)
+    if not state.training:
+        self._update_running(state.buffers, x.mean(axis=0), x.var(axis=0))
+    return y, cache
+
+
+def frozen_for_the_optimizer_alone(original, self, name, training):
+    return training
+
+
+def weight_decay_of_everything(original, self, grads):
+    original(self, grads)
+    for state in self.network.states.values():
+        state.params = {p: w * 0.99 for p, w in state.params.items()}
+
+
 @dataclass(frozen=True)
 class Planted:
     """A mistake, where it must be found, and a word of its name."""
@@ -73,6 +98,7 @@ class Planted:
 
 
 NETWORK = "network/batchnorm-dropout/batch8"
+FROZEN, SPARSE = "network/transfer-head/batch8", "network/sparse/batch8"
 MISTAKES = {
     "db divided by m twice": Planted(
         method(Dense, "backward", db_divided_by_m_twice),
@@ -100,6 +126,25 @@ MISTAKES = {
     "L2 added as lambda/2m to the gradient": Planted(
         method(L2, "gradient", l2_halved), NETWORK, "gradient", {"dense1", "dense2", "dense3"}, ".W", "lambda/(2m) W"
     ),
+    "L1 added as lambda/2m to the gradient": Planted(
+        method(L1, "gradient", l1_halved), SPARSE, "gradient", {"dense1", "dense2", "dense3"}, ".W", "lambda/(2m) sign(W)"
+    ),
+    "L1 with a sign at 0": Planted(
+        method(L1, "gradient", l1_with_a_sign_at_zero),
+        SPARSE, "gradient", {"dense1", "dense2", "dense3"}, ".W", "the sign of 0 is taken for 1",
+    ),
+    "averages of a frozen batch norm that move": Planted(
+        method(BatchNorm, "forward", averages_that_move_in_evaluation_mode),
+        FROZEN, "buffer", {"batchnorm1"}, "", "the running average of a frozen batch norm is updated",
+    ),
+    "a frozen batch norm in training mode": Planted(
+        method(Architecture, "layer_trains", frozen_for_the_optimizer_alone),
+        FROZEN, "forward", {"batchnorm1"}, "", "normalised by the batch",
+    ),
+    "an update that does not spare the frozen layers": Planted(
+        method(Trainer, "update", weight_decay_of_everything),
+        FROZEN, "step", {"dense1", "batchnorm1", "dense2"}, "", "a parameter of a frozen layer is updated",
+    ),
 }  # fmt: skip
 
 
@@ -122,13 +167,13 @@ def test_a_planted_mistake_is_found_located_and_named(
     assert planted.diagnosis in culprit["diagnosis"]
 
     local = tables.discrepancies.query("scope == 'local' and verdict == 'mismatch'")
-    if planted.case == NETWORK:
+    if planted.phase != "step":  # an update is no layer's
         assert set(local["layer"]) == planted.layers, "every guilty layer is found, and none that only inherits"
         assert all(tensor.endswith(planted.leaf) for tensor in local["tensor"])
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("case", [NETWORK, "optimizer/adam/default"])
+@pytest.mark.parametrize("case", [NETWORK, FROZEN, SPARSE, "optimizer/adam/default"])
 def test_without_a_mistake_the_same_cases_are_green(case: str, framework: str) -> None:
     if reason := missing(framework):
         pytest.skip(reason)

@@ -1,0 +1,1 @@
+"""The checker checked: known mistakes must be found, located and named, and correct code must raise no alarm."""

@@ -1,0 +1,82 @@
+"""Mistakes in cost functions and their gradients."""
+
+from __future__ import annotations
+
+from comparisons.selftest.mutant import Mutant
+
+_BCE, _UNITS, _LOGITS, _CE, _MSE = (
+    f"loss/{name}-batch6"
+    for name in (
+        "binary-cross-entropy/probabilities",
+        "binary-cross-entropy-units/probabilities",
+        "binary-cross-entropy-logits/normal",
+        "softmax-cross-entropy/normal",
+        "mean-squared-error/normal",
+    )
+)
+_HINGE, _GRAD = "loss/hinge/normal-batch6", "grad/loss.input"
+
+LOSSES = (
+    Mutant("loss/bce-one-term", "(1 - y) log(1 - a) forgotten",
+           "losses:BinaryCrossEntropy.forward", " + np.where(y < 1, (1 - y) * np.log1p(-a), 0)", "", _BCE, "loss", "the term (1 - y) log(1 - a) is missing"),
+    Mutant("loss/bce-sum", "summed over the examples, not averaged",
+           "losses:BinaryCrossEntropy.forward", "cost.sum() / m", "cost.sum()", _BCE, "loss", "the 1/m is missing"),
+    Mutant("loss/bce-mean-of-outputs", "averaged over the outputs too",
+           "losses:BinaryCrossEntropy.forward", "cost.sum() / m", "cost.mean()", _UNITS, "loss", "1/k of the reference"),
+    Mutant("loss/bce-sign", "the minus forgotten",
+           "losses:BinaryCrossEntropy.forward", "-cost.sum()", "cost.sum()", _BCE, "loss", "the sign is flipped"),
+    Mutant("loss/bce-log2", "log2 for the natural logarithm",
+           "losses:BinaryCrossEntropy.forward", "-cost.sum() / m", "-cost.sum() / m / np.log(2)", _BCE, "loss", "log2"),
+    Mutant("loss/bce-epsilon", "a small constant inside the logarithm",
+           "losses:BinaryCrossEntropy.forward", "np.log(a)", "np.log(a + 1e-8)", _BCE, "loss", "1e-08 inside the logarithm"),
+    Mutant("loss/bce-gradient-sign", "y/a - (1 - y)/(1 - a)",
+           "losses:BinaryCrossEntropy.backward", "/ m", "/ -m", _BCE, _GRAD, "the sign is flipped"),
+    Mutant("loss/bce-gradient-sum", "without 1/m",
+           "losses:BinaryCrossEntropy.backward", " / m", "", _BCE, _GRAD, "the 1/m is missing"),
+    Mutant("loss/bce-gradient-one-term", "(1 - y)/(1 - a) forgotten",
+           "losses:BinaryCrossEntropy.backward", "np.where(y < 1, (1 - y) / (1 - a), 0) - ", "-", _BCE, _GRAD, "(1 - y)/(1 - a) is missing"),
+    Mutant("loss/bce-gradient-term-sign", "plus between the two terms",
+           "losses:BinaryCrossEntropy.backward", ", 0) - np", ", 0) + np", _BCE, _GRAD, "y/a has the wrong sign"),
+    Mutant("loss/bce-gradient-of-z", "a - y, which already holds sigmoid's derivative",
+           "losses:BinaryCrossEntropy.backward", "(np.where(y < 1, (1 - y) / (1 - a), 0) - np.where(y > 0, y / a, 0))", "(a - y)", _BCE, _GRAD, "with respect to z"),
+    Mutant("loss/logits-gradient-sign", "y - a for a - y",
+           "losses:BinaryCrossEntropyFromLogits.backward", "sigmoid(z) - y", "y - sigmoid(z)", _LOGITS, _GRAD, "the sign is flipped"),
+    Mutant("loss/logits-derivative-again", "sigmoid's derivative multiplied in once more",
+           "losses:BinaryCrossEntropyFromLogits.backward", "(sigmoid(z) - y)", "(sigmoid(z) - y) * sigmoid(z) * (1 - sigmoid(z))", _LOGITS, _GRAD, "derivative of sigmoid once more"),
+    Mutant("loss/logits-without-sigmoid", "z - y: the sigmoid forgotten",
+           "losses:BinaryCrossEntropyFromLogits.backward", "sigmoid(z) - y", "z - y", _LOGITS, _GRAD, "the sigmoid is left out"),
+    Mutant("loss/logits-log-term", "log(1 + exp(-|z|)) forgotten",
+           "losses:BinaryCrossEntropyFromLogits.forward", " + np.log1p(np.exp(-np.abs(z)))", "", _LOGITS, "loss", "log(1 + exp(-|z|)) is missing"),
+    Mutant("loss/softmax-gradient-sum", "without 1/m",
+           "losses:SoftmaxCrossEntropy.backward", " / m", "", _CE, _GRAD, "the 1/m is missing"),
+    Mutant("loss/softmax-gradient-all", "divided by the number of classes too",
+           "losses:SoftmaxCrossEntropy.backward", "/ m", "/ y.size", _CE, _GRAD, "1/k of the reference"),
+    Mutant("loss/softmax-no-target", "the target not subtracted",
+           "losses:SoftmaxCrossEntropy.backward", "softmax(z) - y)", "softmax(z))", _CE, _GRAD, "the target y is missing"),
+    Mutant("loss/softmax-derivative-again", "the Jacobian's diagonal multiplied in once more",
+           "losses:SoftmaxCrossEntropy.backward", "softmax(z) - y)", "softmax(z) - y) * softmax(z) * (1 - softmax(z))", _CE, _GRAD, "derivative of softmax once more"),
+    Mutant("loss/softmax-without-softmax", "z - y: the softmax forgotten",
+           "losses:SoftmaxCrossEntropy.backward", "softmax(z)", "z", _CE, _GRAD, "the softmax is left out"),
+    Mutant("loss/softmax-sum-over-batch", "the log-sum-exp over the examples",
+           "losses:SoftmaxCrossEntropy.forward", "np.exp(shifted).sum(axis=1, keepdims=True)", "np.exp(shifted).sum(axis=0, keepdims=True)", _CE, "loss", "over the examples"),
+    Mutant("loss/softmax-classes-averaged", "averaged over the classes too",
+           "losses:SoftmaxCrossEntropy.forward", "/ m)", "/ y.size)", _CE, "loss", "1/k of the reference"),
+    Mutant("loss/mse-gradient-doubled", "2 (p - y)/m though the cost has the half",
+           "losses:MeanSquaredError.backward", "cache /", "2 * cache /", _MSE, _GRAD, "exactly twice the reference"),
+    Mutant("loss/mse-gradient-all", "divided by the number of outputs too",
+           "losses:MeanSquaredError.backward", "len(cache)", "cache.size", _MSE, _GRAD, "1/k of the reference"),
+    Mutant("loss/mse-gradient-sign", "y - p for p - y",
+           "losses:MeanSquaredError.backward", "cache /", "-cache /", _MSE, _GRAD, "the sign is flipped"),
+    Mutant("loss/mse-unhalved", "the cost without its half",
+           "losses:MeanSquaredError.forward", "(2 * len(prediction))", "len(prediction)", _MSE, "loss", "exactly twice the reference"),
+    Mutant("loss/mse-absolute", "absolute errors, not squares",
+           "losses:MeanSquaredError.forward", "(difference**2)", "abs(difference)", _MSE, "loss", "not squared"),
+    Mutant("loss/hinge-no-margin", "the margin of 1 forgotten",
+           "losses:Hinge.forward", " + 1)", ")", _HINGE, "loss", "the margin is 0"),
+    Mutant("loss/hinge-right-class", "the right class counted too",
+           "losses:Hinge.forward", "np.where(right, 0,", "np.where(False, 0,", _HINGE, "loss", "the right class is counted too"),
+    Mutant("loss/hinge-gradient-right-class", "no gradient for the right class",
+           "losses:Hinge.backward", " - target * counts.sum(axis=1, keepdims=True)", "", _HINGE, _GRAD, "the right class gets no gradient"),
+    Mutant("loss/hinge-gradient-once", "-1 for the right class, however many margins are positive",
+           "losses:Hinge.backward", "target * counts.sum(axis=1, keepdims=True)", "target", _HINGE, _GRAD, "the right class gets -1"),
+)  # fmt: skip
