@@ -12,6 +12,10 @@ import click
 if TYPE_CHECKING:
     from comparisons.notes import Claim
 
+PICTURES = {
+    "002": "![The cost of the run on the cat images, every 100 iterations: from 0.715732 to 0.034411](cost.png)"
+}
+"""What is shown below a document's table; drawn by `docs/make_cost.py`."""
 COLOUR = {"verified": "green", "wrong": "red", "convention": "cyan", "unclear": "yellow"}
 
 
@@ -72,5 +76,5 @@ def _page(found: list[Claim]) -> str:
                 )
                 + " |"
             )
-        lines.append("")
+        lines += ["", PICTURES[document], ""] if document in PICTURES else [""]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -8,15 +8,39 @@ import numpy as np
 
 from comparisons.notes import Numbers, claim
 from comparisons.notes.demonstrations import TwoLayers, distance, slope
-from scratch import Momentum
+from scratch import Adam, Momentum, RMSprop, minibatches
 from scratch.activations import sigmoid
 from scratch.gradient_check import two_sided
 
+LOGISTIC = "First course, 1, logistic regression"
 FUNCTIONS = "First course, 2, activation functions"
 DERIVATION = "First course, 3, gradient descent: derivation of backprop"
 SUMMARY = "First course, 3, gradient descent: summary of the formulas"
+RANDOM = "First course, 3, random initialisation"
 PRACTICE = "Second course, 1, practical aspects"
 OPTIMISATION = "Second course, 2, optimisation"
+
+
+@claim(
+    "000",
+    LOGISTIC,
+    "w = w - alpha df/dw: the gradient is the direction in which the function changes fastest",
+    "verified",
+)
+def steepest_direction() -> Numbers:
+    gradient = np.array([2.0, -6.0])  # of x^2 - 1.5 y^2 at (1, 2)
+
+    def rise(angle: float) -> float:
+        x, y = 1 + 1e-6 * math.cos(angle), 2 + 1e-6 * math.sin(angle)
+        return x**2 - 1.5 * y**2
+
+    angles = np.linspace(-math.pi, math.pi, 3601)
+    best = float(angles[np.argmax([rise(angle) for angle in angles])])
+    own = math.atan2(gradient[1], gradient[0])
+    return {
+        "direction of the fastest rise, degrees": round(math.degrees(best)),
+        "of the gradient": round(math.degrees(own)),
+    }
 
 
 @claim("000", FUNCTIONS, "sigmoid: a = 1/(1 + e^-z), a' = a(1 - a)", "verified")
@@ -30,9 +54,25 @@ def tanh_derivative() -> Numbers:
     return {"1 - tanh^2 at z = 0.7": 1 - math.tanh(0.7) ** 2, "difference quotient": slope(math.tanh, 0.7)}
 
 
+@claim("000", FUNCTIONS, "tanh(z) = (e^z - e^-z)/(e^z + e^-z); ReLU: a = max(0, z)", "verified")
+def tanh_and_relu() -> Numbers:
+    e = math.exp
+    return {
+        "the quotient at z = 0.7": (e(0.7) - e(-0.7)) / (e(0.7) + e(-0.7)),
+        "tanh": math.tanh(0.7),
+        "ReLU at -2 and 3": f"{max(0, -2)} and {max(0, 3)}",
+    }
+
+
 @claim("000", FUNCTIONS, "leaky ReLU: y = max(0, x) + leak min(0, x)", "verified")
 def leaky_relu() -> Numbers:
     return {"at x = -2, leak 0.01": max(0, -2) + 0.01 * min(0, -2), "at x = 3": max(0, 3) + 0.01 * min(0, 3)}
+
+
+@claim("000", DERIVATION, "z and a are n[l] x m, W[l] is n[l] x n[l-1], Y is n_y x m", "verified")
+def sizes() -> Numbers:
+    n = TwoLayers()
+    return {"W2": str(n.W2.shape), "z1": str(n.Z1.shape), "a2": str(n.A2.shape), "Y": str(n.Y.shape)}
 
 
 @claim("000", DERIVATION, "J = -1/m (y log a + (1 - y) log(1 - a)) in vectorised form, of size 1 x 1", "unclear",
@@ -100,6 +140,16 @@ def db1_divided_by_m_twice() -> Numbers:
     }
 
 
+@claim(
+    "000", SUMMARY, "z[i] = W[i] a[i-1] + b[i], dJ/dW[i] = dJ/dz[i] a[i-1]^T, dJ/da[i-1] = W[i]^T dJ/dz[i]", "verified"
+)
+def the_sound_part_of_the_summary() -> Numbers:
+    n = TwoLayers()
+    dz2 = (n.A2 - n.Y) / n.m
+    dz1 = n.W2.T @ dz2 * (1 - n.A1**2)
+    return {"dW2 off by": distance(dz2 @ n.A1.T, n.true("W2")), "dW1 off by": distance(dz1 @ n.X.T, n.true("W1"))}
+
+
 @claim("000", SUMMARY, "a[i] = g(a[i])", "wrong", "a[i] = g(z[i])")
 def activation_of_itself() -> Numbers:
     return {"tanh(z) at z = 0.7": math.tanh(0.7), "tanh(tanh(z))": math.tanh(math.tanh(0.7))}
@@ -133,6 +183,18 @@ def derivative_at_a() -> Numbers:
 def db_is_dz() -> Numbers:
     n = TwoLayers()
     return {"shape of dz2": str(n.Z2.shape), "shape of b2": str(n.b2.shape)}
+
+
+@claim("000", RANDOM, "W must be drawn at random, not 0: else all nodes are symmetric; b may be 0", "verified")
+def symmetry_of_zeros() -> Numbers:
+    n = TwoLayers()
+    n.W1, n.b1, n.W2 = np.zeros((4, 3)), np.zeros((4, 1)), np.full((1, 4), 0.5)
+    unequal = np.ptp(n.true("W1"), axis=0).max()
+    n.W1 = np.random.default_rng(2).standard_normal((4, 3))
+    return {
+        "the four units' gradients differ by, from zeros": float(unequal),
+        "from random weights and b = 0, by": round(float(np.ptp(n.true("W1"), axis=0).max()), 3),
+    }
 
 
 @claim("000", PRACTICE, "L2: add lambda/2m sum w^2 (lambda times the L2 norm); its derivative with respect to w[l] comes from 2 w[l]", "verified",
@@ -189,6 +251,20 @@ def _deviation_after(layers: int, scale: float, activation) -> float:
     return float(np.sqrt((a**2).mean()))
 
 
+@claim(
+    "000",
+    PRACTICE,
+    "in a deep network gradients explode or vanish: where the weights are very large the gradient must be very small, and the other way round",
+    "wrong",
+    "with the weights: dy/dw[1] is the product of all later weights, so it explodes where they are large and vanishes where they are small",
+)
+def exploding_with_the_weights() -> Numbers:
+    def gradient(w: float, layers: int = 50) -> float:
+        return w ** (layers - 1)  # of y = w[50] ... w[1] x at x = 1, with respect to w[1]
+
+    return {f"dy/dw[1] of 50 linear layers, w = {w}": f"{gradient(w):.3g}" for w in (1.5, 0.5)}
+
+
 @claim("000", PRACTICE, "for ReLU scale by sqrt(2/n[l-1]), for tanh by sqrt(1/n[l-1])", "verified")
 def he_and_xavier() -> Numbers:
     def relu(z):
@@ -216,6 +292,22 @@ def bengio() -> Numbers:
        "in the limit beta -> 1")  # fmt: skip
 def effective_days() -> Numbers:
     return {"0.9^10": 0.9**10, "0.98^50": 0.98**50, "1/e": 1 / math.e}
+
+
+@claim("000", OPTIMISATION, "the value of x = 1/(1 - beta) days ago has the coefficient 1/e", "unclear",
+       "1/e of the newest one's: beta^x (1 - beta) is about (1 - beta)/e")  # fmt: skip
+def coefficient_of_the_past() -> Numbers:
+    return {"beta = 0.9, 10 days ago": 0.9**10 * 0.1, "the newest": 0.1, "their ratio": 0.9**10, "1/e": 1 / math.e}
+
+
+@claim(
+    "000", OPTIMISATION, "T mini-batches are an epoch: one update with the whole batch, T with mini-batches", "verified"
+)
+def updates_of_an_epoch() -> Numbers:
+    return {
+        "updates, 1,000 examples in batches of 64": len(minibatches(np.random.default_rng(0), 1000, 64)),
+        "examples in the last one": len(minibatches(np.random.default_rng(0), 1000, 64)[-1]),
+    }
 
 
 @claim("000", OPTIMISATION, "bias correction: V_t / (1 - beta^t)", "verified")
@@ -250,6 +342,27 @@ def rmsprop_without_epsilon() -> Numbers:
     g = s = np.float64(0.0)
     with np.errstate(invalid="ignore"):
         return {"the step of a zero gradient": str(g / np.sqrt(s)), "with epsilon 1e-8": float(g / (np.sqrt(s) + 1e-8))}
+
+
+@claim("000", OPTIMISATION, "RMSprop: where db is large, S_db is large and db/S_db is small, dW/S_dW large", "wrong",
+       "dW/sqrt(S): after many equal gradients it is 1 for small and large ones alike; dW/S would be 1/dW")  # fmt: skip
+def divided_by_the_root() -> Numbers:
+    steps: dict[str, float | str] = {}
+    for g in (0.01, 10.0):
+        rule, state = RMSprop(1.0), {"s": np.zeros(1)}
+        moved = [float(-rule.update(np.zeros(1), np.array([g]), state, t)[0]) for t in range(1, 201)]
+        steps |= {f"gradient {g:g}: g/sqrt(S)": moved[-1], f"gradient {g:g}: g/S": g / float(state["s"][0])}
+    return steps
+
+
+@claim("000", OPTIMISATION, "Adam: beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8", "convention",
+       "so in the paper, the course and torch; Keras has epsilon = 1e-7, and adds it before the bias correction")  # fmt: skip
+def adams_defaults() -> Numbers:
+    def first_step(epsilon: float) -> float:
+        rule, w = Adam(1.0, epsilon=epsilon), np.zeros(1)
+        return float(-rule.update(w, np.array([1e-7]), rule.initial_state(w), 1)[0])
+
+    return {"first step for a gradient of 1e-7, alpha 1": first_step(1e-8), "with 1e-7": first_step(1e-7)}
 
 
 @claim("000", OPTIMISATION, "learning-rate decay: 1/(1 + decay epoch), 0.95^epoch", "verified")

@@ -8,6 +8,7 @@ import numpy as np
 
 from comparisons.notes import Numbers, claim
 from comparisons.notes.demonstrations import TwoLayers, distance, slope
+from scratch import course
 from scratch.activations import sigmoid
 
 LOGISTIC = "1.2.1 logistic regression"
@@ -32,6 +33,17 @@ def cross_entropy() -> Numbers:
 )
 def missing_minus() -> Numbers:
     return {"as written at yhat = 0.9": math.log(1 - 0.9), "correct": -math.log(1 - 0.9)}
+
+
+@claim("001", LOGISTIC, "the cost J(w, b) of logistic regression is convex", "verified")
+def convex_cost() -> Numbers:
+    rng = np.random.default_rng(0)
+    x = np.vstack([rng.standard_normal((2, 30)), np.ones((1, 30))])
+    smallest = []
+    for _ in range(50):
+        a = sigmoid(3 * rng.standard_normal((1, 3)) @ x)
+        smallest.append(np.linalg.eigvalsh(x * (a * (1 - a)) @ x.T / 30).min())
+    return {"smallest curvature in any direction, at 50 points, is positive": str(bool(min(smallest) > 0))}
 
 
 @claim("001", LOGISTIC, "the squared loss of a logistic unit has several local minima (it is not convex)", "verified")
@@ -114,6 +126,45 @@ def logistic_gradients() -> Numbers:
     return {"largest deviation": max(abs(f - c) for f, c in zip(found, (dz * x[0], dz * x[1], dz), strict=True))}
 
 
+@claim(
+    "001",
+    DERIVATIVES,
+    "y = 4a has the slope 4 everywhere; v = a + bc, J = 3v: v from 15 to 15.001 raises J to about 45.003",
+    "verified",
+)
+def slopes_of_the_chain() -> Numbers:
+    return {
+        "slope of 4a at 2": slope(lambda a: 4 * a, 2.0),
+        "dJ/dv": slope(lambda v: 3 * v, 15.0),
+        "J at 15.001": 3 * 15.001,
+    }
+
+
+@claim(
+    "001", DERIVATIVES, "dJ/dw2 = dJ/dz dz/dw1 = dz x2", "unclear", "dz/dw2 in the middle; the result is right: dz x2"
+)
+def index_of_the_second_weight() -> Numbers:
+    x, w = (0.5, -1.2), (0.3, 0.8)
+    return {
+        "dz/dw1": slope(lambda v: v * x[0] + w[1] * x[1], w[0]),
+        "dz/dw2 = x2": slope(lambda v: w[0] * x[0] + v * x[1], w[1]),
+    }
+
+
+@claim("001", VECTORS, "W = np.zeros([n, 1]), b = 0: logistic regression may start from zeros", "verified",
+       "it is convex and has no hidden units that could stay alike; a network may not")  # fmt: skip
+def logistic_regression_from_zeros() -> Numbers:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2, 200))
+    Y = (rng.random((1, 200)) < sigmoid(np.array([[2.0, -1.0]]) @ X)).astype(float)
+    ends = []
+    for w in (np.zeros((2, 1)), 3 * rng.standard_normal((2, 1))):
+        for _ in range(3000):
+            w = w - X @ (sigmoid(w.T @ X) - Y).T / 200
+        ends.append(w)
+    return {"w from zeros and from random weights differs by": distance(ends[0], ends[1])}
+
+
 @claim("001", VECTORS, "the loop over the examples and dW = 1/m X dZ^T, db = 1/m np.sum(dZ) give the same", "verified")
 def loop_and_vectors() -> Numbers:
     rng = np.random.default_rng(0)
@@ -126,6 +177,32 @@ def loop_and_vectors() -> Numbers:
         db += dz
     dZ = sigmoid(w.T @ X + b) - Y
     return {"dW differs by": distance(X @ dZ.T / m, dw / m), "db differs by": abs(dZ.sum() / m - db / m)}
+
+
+@claim(
+    "001",
+    "1.3.2 vectorised forward pass",
+    "Z1 (4, m) = W1 (4, 3) X (3, m) + b1 (4, 1), Z2 (1, m) = W2 (1, 4) A1 (4, m) + b2 (1, 1)",
+    "verified",
+)
+def shapes_of_the_forward_pass() -> Numbers:
+    n = TwoLayers(m=7)
+    one = n.W1 @ n.X[:, 3:4] + n.b1
+    return {"Z1": str(n.Z1.shape), "Z2": str(n.Z2.shape), "column 3 alone is off by": distance(n.Z1[:, 3:4], one)}
+
+
+@claim(
+    "001",
+    "1.3.4 activation functions",
+    "ReLU: the gradient is 1 for z > 0 and 0 for z < 0; tanh's goes to 0 for large |z|",
+    "verified",
+)
+def gradients_of_activations() -> Numbers:
+    return {
+        "ReLU at 3": slope(lambda z: max(0.0, z), 3.0),
+        "ReLU at -3": slope(lambda z: max(0.0, z), -3.0),
+        "tanh at 3": slope(math.tanh, 3.0),
+    }
 
 
 @claim("001", SHALLOW, "dZ2 = A2 - Y, dW2 = 1/m dZ2 A1^T", "verified")
@@ -170,8 +247,6 @@ def outer_product() -> Numbers:
 
 @claim("001", DEEP, "several examples: dZ = dA * g'(Z), dW = 1/m dZ A^T, db = 1/m sum dZ, dA = W^T dZ", "verified")
 def deep_backward() -> Numbers:
-    from scratch import course
-
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((4, 6)), rng.integers(0, 2, (1, 6)).astype(float)
     given = course.initialize_parameters_deep((4, 5, 3, 1))
@@ -182,6 +257,32 @@ def deep_backward() -> Numbers:
 
     difference, _ = course.gradient_check(cost, given, course.L_model_backward(AL, Y, caches))
     return {"gradient check of a network built on them": difference}
+
+
+@claim(
+    "001", INITIALISATION, "two hidden units with the same parameters get the same gradient and stay alike", "verified"
+)
+def units_stay_alike() -> Numbers:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((2, 20)), rng.integers(0, 2, (1, 20)).astype(float)
+    p = {"W1": np.full((2, 2), 0.3), "b1": np.zeros((2, 1)), "W2": np.full((1, 2), 0.3), "b2": np.zeros((1, 1))}
+    for _ in range(500):
+        _, cache = course.forward_propagation(X, p)
+        p = course.update_parameters(p, course.backward_propagation(p, cache, X, Y), 0.5)
+    return {
+        "after 500 steps the units differ by": float(np.abs(p["W1"][0] - p["W1"][1]).max()),
+        "while W1 has moved by": round(float(np.abs(p["W1"] - 0.3).max()), 3),
+    }
+
+
+@claim(
+    "001", INITIALISATION, "small weights keep z near 0, where the gradient of tanh and sigmoid is largest", "verified"
+)
+def small_weights_keep_the_slope() -> Numbers:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((200, 100)) @ rng.standard_normal((100, 50))
+    mean = {scale: float((1 - np.tanh(scale * z) ** 2).mean()) for scale in (0.01, 1.0)}
+    return {"mean of tanh', weights of scale 0.01": mean[0.01], "of scale 1": mean[1.0]}
 
 
 @claim(

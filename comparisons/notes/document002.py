@@ -99,6 +99,20 @@ def update() -> Numbers:
     return {"the cost before": n.cost(n.parameters), "after a step of 0.1": n.cost(moved)}
 
 
+@claim("002", RESULT, "L_layer_model sets seed 1, initialize_parameters_deep seed 3", "unclear",
+       "seed 3, set later, decides: the table comes from it, and seed 1 has no effect")  # fmt: skip
+def which_seed() -> Numbers:
+    W = course.initialize_parameters_deep((12288, 20, 7, 5, 1))["W1"] * np.sqrt(12288)
+    first = {seed: float(np.random.RandomState(seed).randn()) for seed in (1, 3)}
+    return {"first weight, unscaled": float(W[0, 0]), "first of seed 3": first[3], "first of seed 1": first[1]}
+
+
+@claim("002", RESULT, "the plot's axis reads 'iterations (per tens)'", "wrong",
+       "per hundreds: the cost is kept where i % 100 == 0")  # fmt: skip
+def per_hundreds() -> Numbers:
+    return {"points of 2,500 iterations": len([i for i in range(2500) if i % 100 == 0])}
+
+
 @claim("002", RESULT, "the cost of 12288-20-7-5-1 on the cat images, 0.715731513413713 at iteration 0 to 0.03441074901842096 at 2,400; accuracies 0.9952 and 0.78",
        "verified", "reproduced to 1e-10, in torch and TensorFlow too: `backproof run course/cats` (needs the images)")  # fmt: skip
 def cost_table() -> Numbers:
@@ -119,6 +133,19 @@ def l2() -> Numbers:
     return {"lambda/m W off by": distance(lambda_ / m * W, truth)}
 
 
+@claim("002", REGULARISATION, "with high weights the model is smoother, and its output changes more slowly with its input", "wrong",
+       "with small weights: that is why the penalty on large ones smoothes")  # fmt: skip
+def small_weights_are_smooth() -> Numbers:
+    x = np.linspace(-1, 1, 201)
+    rng = np.random.default_rng(0)
+    W, v = rng.standard_normal((20, 1)), rng.standard_normal((1, 20))
+    steepest = {k: np.abs(np.gradient((v @ np.tanh(k * W * x))[0], x)).max() for k in (1, 10)}
+    return {
+        "steepest slope of a tanh network": float(steepest[1]),
+        "with weights ten times larger": float(steepest[10]),
+    }
+
+
 @claim("002", REGULARISATION, "dropout: where D < keep_prob set it to 0, where it is greater to 1", "wrong",
        "the other way round: D = rand < keep_prob is 1; as written the share keep_prob is switched off")  # fmt: skip
 def dropout_inverted() -> Numbers:
@@ -129,10 +156,27 @@ def dropout_inverted() -> Numbers:
     }
 
 
+@claim("002", REGULARISATION, "A * D, 'when we do the matrix multiplication the units that are off take no part'", "unclear",
+       "an elementwise product: A and D have the same shape, and a matrix product of them does not exist")  # fmt: skip
+def elementwise_mask() -> Numbers:
+    A, D = np.ones((3, 5)), np.random.RandomState(1).rand(3, 5) < 0.8
+    return {"shape of A * D": str((A * D).shape), "A @ D": "shapes (3, 5) and (3, 5) do not fit"}
+
+
 @claim("002", REGULARISATION, "dividing A by keep_prob keeps the expected value", "verified")
 def dropout_rescaled() -> Numbers:
     kept = np.random.RandomState(1).rand(1000, 100) < 0.8
     return {"mean of 1 * D / 0.8": round(float((kept / 0.8).mean()), 2)}
+
+
+@claim("002", CHECKING, "step 2: J_plus[i] again, as before", "wrong",
+       "J_minus[i], with theta[i] - epsilon: the difference of two J_plus is 0")  # fmt: skip
+def two_j_plus() -> Numbers:
+    def cost(theta: float) -> float:
+        return theta**3
+
+    plus, minus, e = cost(2 + 1e-7), cost(2 - 1e-7), 1e-7
+    return {"as written": (plus - plus) / (2 * e), "with J_minus": round((plus - minus) / (2 * e), 4), "dJ": 12.0}
 
 
 @claim(

@@ -8,7 +8,7 @@ import numpy as np
 
 from comparisons.notes import Numbers, claim
 from comparisons.notes.demonstrations import slope
-from scratch import BatchNorm, LayerState
+from scratch import L1, L2, BatchNorm, Conv2D, Dense, LayerState, Residual, bias_and_variance
 
 OUTPUT = "computing the output"
 FUNCTIONS = "activation functions"
@@ -49,6 +49,50 @@ def derivative_in_terms_of_a() -> Numbers:
 @claim("003", FUNCTIONS, "tanh: g'(z) = 1 - (tanh z)^2", "verified")
 def tanh_derivative() -> Numbers:
     return {"off the difference quotient by": abs(1 - math.tanh(0.7) ** 2 - slope(math.tanh, 0.7))}
+
+
+@claim(
+    "003",
+    FUNCTIONS,
+    "without activation functions a = (w2 w1) x + (w2 b1 + b2) = w'x + b': only a linear function",
+    "verified",
+)
+def linear_without_activation() -> Numbers:
+    w1, b1, w2, b2, x = 1.5, 0.3, -2.0, 0.7, 0.9
+    return {"two layers": w2 * (w1 * x + b1) + b2, "one": (w2 * w1) * x + (w2 * b1 + b2)}
+
+
+@claim("003", "bias and variance", "train 15 %, dev 16 %: high bias, not high variance; a train error far below dev's: high variance", "verified",
+       "measured against the best possible error: with 15 % for humans too, the first is neither")  # fmt: skip
+def reading_two_errors() -> Numbers:
+    return {
+        "15 % and 16 %": bias_and_variance(0.15, 0.16).partition(":")[0],
+        "1 % and 11 %": bias_and_variance(0.01, 0.11).partition(":")[0],
+        "15 % and 16 %, best possible 15 %": bias_and_variance(0.15, 0.16, 0.15).partition(":")[0],
+    }
+
+
+@claim("003", "regularisation", "L1 makes some weights 0, and so drops features; L2 does not", "verified",
+       "by its constant pull; plain gradient steps leave such a weight trembling around 0 by up to alpha lambda/m")  # fmt: skip
+def l1_drops_features() -> Numbers:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 200))
+    y = np.array([[3.0, -2.0, 0, 0, 0]]) @ X + 0.1 * rng.standard_normal((1, 200))
+    ends = {}
+    for penalty in (L1(20.0), L2(20.0)):
+        w = np.ones((1, 5))
+        for _ in range(4000):
+            w = w - 0.01 * ((w @ X - y) @ X.T / 200 + penalty.gradient(w, 200))
+        ends[type(penalty).__name__] = float(np.abs(w[0, 2:]).max())
+    return {f"{name}: largest weight of three useless features": round(end, 3) for name, end in ends.items()}
+
+
+@claim(
+    "003", "dropout", "keep_prob 0.5: dividing by 0.5 is multiplying by 2, and the expected output stays", "verified"
+)
+def half_kept() -> Numbers:
+    kept = np.random.RandomState(0).rand(1000, 100) < 0.5
+    return {"mean of 1 * d": round(float(kept.mean()), 2), "of 2 * d": round(float(2 * kept.mean()), 2)}
 
 
 @claim("003", CHECKING, "a result below 1e-7 is right, below 1e-5 possibly wrong, below 1e-3 usually wrong", "unclear",
@@ -144,6 +188,38 @@ def vgg() -> Numbers:
     return {"channels": "64, 128, 256, 512, 512", "sizes": ", ".join(str(224 >> k) for k in range(6))}
 
 
+@claim(
+    "003",
+    "convolution over volumes",
+    "a filter has as many channels as the image; its parameters are shared by all positions",
+    "verified",
+)
+def shared_parameters() -> Numbers:
+    layer = Conv2D(3, 10, 3)
+    dense = 32 * 32 * 3 * 30 * 30 * 10
+    count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
+    return {"ten 3 x 3 filters on 32 x 32 x 3": count, "a dense layer of the same sizes": dense}
+
+
+@claim(
+    "003", "ResNet", "a[l] is added after the linear part and before the ReLU: a[l+2] = g(z[l+2] + a[l])", "verified"
+)
+def shortcut_before_the_activation() -> Numbers:
+    block = Residual((Dense(2, 2),))
+    weights = {"W_main0": np.zeros((2, 2)), "b_main0": np.zeros(2)}
+    a = np.array([[0.5, 2.0]])
+    z, _ = block.forward(a, LayerState(weights))
+    return {"with weights of 0 the block is the identity": str(np.maximum(z, 0)[0].tolist())}
+
+
+@claim("003", "ResNet", "a block of a single layer does not help: it takes two or more", "verified",
+       "before the ReLU one layer with a shortcut is W x + x = (W + I) x: a linear layer again")  # fmt: skip
+def one_layer_with_a_shortcut() -> Numbers:
+    rng = np.random.default_rng(0)
+    W, x = rng.standard_normal((3, 3)), rng.standard_normal((3, 5))
+    return {"W x + x and (W + I) x differ by": float(np.abs(W @ x + x - (W + np.eye(3)) @ x).max())}
+
+
 @claim("003", BATCHNORM, "X_i = X_i - Mean_i / StdDev_i", "wrong", "(X_i - Mean_i) / StdDev_i")
 def missing_parentheses() -> Numbers:
     x = 3 + 5 * np.random.default_rng(0).standard_normal(1000)
@@ -154,6 +230,16 @@ def missing_parentheses() -> Numbers:
         "correct: mean": abs(float(correct.mean())),
         "correct: deviation": float(correct.std()),
     }
+
+
+@claim("003", BATCHNORM, "every feature is brought to mean 0 and variance 1", "unclear",
+       "to variance v/(v + epsilon): epsilon, which keeps a constant feature from dividing by 0, is felt where v is small")  # fmt: skip
+def variance_with_epsilon() -> Numbers:
+    layer = BatchNorm(2, epsilon=1e-3)
+    x = np.array([[1.0, 0.01], [3.0, 0.03], [8.0, 0.08]])
+    state = LayerState({"gamma": np.ones(2), "beta": np.zeros(2)}, layer.initial_buffers(), training=True)
+    y, _ = layer.forward(x, state)
+    return {"of variance 8.7": float(y[:, 0].var()), "of variance 8.7e-4, epsilon 1e-3": float(y[:, 1].var())}
 
 
 @claim("003", BATCHNORM, "moving = momentum * moving + (1 - momentum) * batch, for mean and variance", "convention",

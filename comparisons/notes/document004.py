@@ -8,6 +8,7 @@ import numpy as np
 
 from comparisons.notes import Numbers, claim
 from comparisons.notes.demonstrations import slope
+from scratch.activations import sigmoid
 
 SPLIT = "1 train, dev and test sets"
 REGULARISATION = "2.4.1 regularisation"
@@ -65,6 +66,38 @@ def normal_quantiles() -> Numbers:
 def uniform() -> Numbers:
     drawn = np.random.RandomState(0).rand(100_000)
     return {"smallest": round(float(drawn.min()), 4), "largest": round(float(drawn.max()), 4)}
+
+
+@claim(
+    "004",
+    "2.4.5 early stopping",
+    "weights start small and grow with the iterations: stopping early chooses weights of middle size",
+    "verified",
+)
+def weights_grow() -> Numbers:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 40))
+    Y = (X[:1] + rng.standard_normal((1, 40)) > 0).astype(float)
+    w, norms = 0.01 * rng.standard_normal((5, 1)), {}
+    for step in range(1, 1001):
+        w = w - 0.1 * X @ (sigmoid(w.T @ X) - Y).T / 40
+        norms[step] = round(float(np.linalg.norm(w)), 3)
+    return {f"||w|| after {step} steps": norms[step] for step in (1, 30, 1000)}
+
+
+@claim("004", "3.1 normalising inputs", "the features come to similar ranges, so that gradient descent gets to the minimum from anywhere", "verified",
+       "the curvatures become alike: one learning rate then fits all directions")  # fmt: skip
+def conditioned() -> Numbers:
+    x = np.random.default_rng(0).standard_normal((2, 500)) * [[1.0], [100.0]]
+    raw, normal = (np.linalg.cond(z @ z.T / 500) for z in (x, (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)))
+    return {"largest to smallest curvature, raw": float(f"{raw:.3g}"), "normalised": float(f"{normal:.3g}")}
+
+
+@claim(
+    "004", INITIALISATION, "in a deep network activations and gradients grow or shrink exponentially with L", "verified"
+)
+def exponential_in_depth() -> Numbers:
+    return {f"{w} ** 150": w**150 for w in (1.1, 0.9)}
 
 
 @claim(
