@@ -14,6 +14,7 @@ REGIMES = {
     "saturated": "standard normal inputs mixed with +-30 ... +-60",
     "offset": "mean 100, standard deviation 1",
     "probabilities": "uniform in (0.02, 0.98)",
+    "tokens": "whole numbers from 0 to 4",
     "soft": "standard normal inputs, soft targets that sum to 1",
 }
 
@@ -44,7 +45,8 @@ class Case:
     data : str
         Name of a real data set (`digits`, `cats`); empty for drawn inputs.
     subject : str
-        Which implementation is judged: `scratch`, or `course` for the course's own functions.
+        Which implementation is judged: `scratch`, `course` for the course's own functions, or logistic regression in one of
+        two forms, `logistic-loops` and `logistic-vectorised`.
     slow : bool
         Whether the case takes minutes: it runs only where a selection names it.
     seed : int

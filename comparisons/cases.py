@@ -10,9 +10,11 @@ from comparisons.case import Case
 from comparisons.cases_basic import basic_cases
 from comparisons.cases_convolution import convolution_cases
 from comparisons.cases_images import image_cases
+from comparisons.cases_logistic import logistic_cases
 from comparisons.cases_normalisation import normalisation_cases
 from comparisons.cases_optimizers import more_optimizer_cases
 from comparisons.cases_sequences import sequence_cases
+from comparisons.cases_transfer import transfer_cases
 from comparisons.errors import UnknownName
 
 SUITES = ("layer", "loss", "optimizer", "network", "course", "training")
@@ -24,9 +26,11 @@ def all_cases(seed: int = 0) -> list[Case]:
         *basic_cases(),
         *convolution_cases(),
         *image_cases(),
+        *logistic_cases(),
         *normalisation_cases(),
         *more_optimizer_cases(),
         *sequence_cases(),
+        *transfer_cases(),
     ]
     return sorted((replace(case, seed=seed) for case in cases), key=lambda case: SUITES.index(case.suite))
 

@@ -8,14 +8,17 @@ from dataclasses import replace
 from comparisons.case import Case
 from comparisons.networks import NETWORKS, input_shape
 from scratch import (
+    L2,
     Adam,
     Architecture,
     BatchNorm,
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
+    CategoricalCrossEntropy,
     Dense,
     Dropout,
     GradientDescent,
+    Hinge,
     Layer,
     LeakyReLU,
     Loss,
@@ -23,6 +26,7 @@ from scratch import (
     Momentum,
     Optimizer,
     ReLU,
+    Residual,
     RMSprop,
     Sigmoid,
     Softmax,
@@ -42,6 +46,8 @@ def _layer_cases() -> list[Case]:
         add(f"dense/batch{batch}", Dense(4, 3), input_shape=(4,), batches=(batch,))
     add("dense/no-bias", Dense(3, 6, bias=False), input_shape=(3,), batches=(4,))
     add("dense/one-output", Dense(6, 1), input_shape=(6,), batches=(4,), regime="zeros")
+    # Square, so that a matrix the wrong way round still fits.
+    add("dense/square", Dense(4, 4), input_shape=(4,), batches=(3,))
     activations = {
         "sigmoid": Sigmoid(),
         "tanh": Tanh(),
@@ -54,6 +60,8 @@ def _layer_cases() -> list[Case]:
         for regime in ("normal", "zeros", "saturated", "tiny"):
             add(f"{name}/{regime}", layer, input_shape=(5,), batches=(4,), regime=regime)
         add(f"{name}/batch1", layer, input_shape=(9,), batches=(1,))
+    # Beyond where the exponential overflows.
+    add("softmax/large", Softmax(), input_shape=(5,), batches=(4,), regime="large")
     for regime in ("normal", "large", "tiny", "offset", "zeros"):
         add(
             f"batchnorm/{regime}",
@@ -68,6 +76,9 @@ def _layer_cases() -> list[Case]:
     add("batchnorm/evaluation-batch1", BatchNorm(4), input_shape=(4,), batches=(1,), training=False)
     for keep in (0.5, 0.8):
         add(f"dropout/keep{keep}", Dropout(keep), input_shape=(9,), batches=(6,))
+    block = (Dense(4, 6), Tanh(), Dense(6, 4))
+    add("residual/identity", Residual(block), input_shape=(4,), batches=(5,))
+    add("residual/projection", Residual((*block, Dense(4, 3)), (Dense(4, 3),)), input_shape=(4,), batches=(5,))
     add("dropout/evaluation", Dropout(0.5), input_shape=(9,), batches=(6,), training=False)
     return cases
 
@@ -78,6 +89,8 @@ def _loss_cases() -> list[Case]:
         "binary-cross-entropy-units": (BinaryCrossEntropy(), 3, ("probabilities",)),
         "binary-cross-entropy-logits": (BinaryCrossEntropyFromLogits(), 3, ("normal", "zeros", "saturated", "soft")),
         "softmax-cross-entropy": (SoftmaxCrossEntropy(), 4, ("normal", "zeros", "saturated", "soft")),
+        "hinge": (Hinge(), 5, ("normal", "saturated")),
+        "categorical-cross-entropy": (CategoricalCrossEntropy(), 4, ("probabilities",)),
         "mean-squared-error": (MeanSquaredError(), 3, ("normal", "large", "zeros")),
     }
     return [
@@ -181,6 +194,14 @@ def _course_cases() -> list[Case]:
         for name, optimizer in optimizers.items()
     ]  # fmt: skip
     cases.append(replace(cases[0], id="course/logistic/gradient-descent", architecture=network(7, 1)))
+    shallow = architecture(Dense(7, 4), Tanh(), Dense(4, 1), Sigmoid(), loss=BinaryCrossEntropy())
+    cases.append(replace(cases[0], id="course/shallow-tanh/gradient-descent", architecture=shallow))
+    three = [Dense(7, 6), ReLU(), Dense(6, 5), ReLU(), Dense(5, 1), Sigmoid()]
+    with_l2 = architecture(*three, loss=BinaryCrossEntropy(), regulariser=L2(0.7))
+    cases.append(replace(cases[0], id="course/deep/l2", architecture=with_l2))
+    dropped = [*three[:2], Dropout(0.8), *three[2:4], Dropout(0.8), *three[4:]]
+    with_dropout = architecture(*dropped, loss=BinaryCrossEntropy())
+    cases.append(replace(cases[0], id="course/deep/dropout", architecture=with_dropout))
     cats = network(12288, 20, 7, 5, 1)
     whole_set = Case("course/cats/seed002", cats, (209,) * 2500, (12288,), optimizer=GradientDescent(0.0075),
                      recorded_steps=(1, 2, 100, 1000, 2500), data="cats", subject="course", slow=True)  # fmt: skip

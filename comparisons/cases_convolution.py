@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from comparisons.case import Case
 from comparisons.networks import NETWORKS, input_shape
-from scratch import AveragePool2D, Conv2D, Flatten, GlobalAveragePool2D, Layer, MaxPool2D, Momentum, architecture
+from scratch import (
+    AveragePool2D,
+    Conv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    Layer,
+    MaxPool2D,
+    Momentum,
+    architecture,
+)
 
 CONVOLUTIONS: dict[str, tuple[Conv2D, tuple[int, int, int]]] = {
     "valid": (Conv2D(2, 3, 3), (7, 6, 2)),
@@ -22,6 +32,7 @@ CONVOLUTIONS: dict[str, tuple[Conv2D, tuple[int, int, int]]] = {
     "stride-dilation": (Conv2D(2, 3, 2, stride=2, dilation=2), (8, 7, 2)),
     "1x1": (Conv2D(5, 3, 1), (4, 3, 5)),
     "whole-image": (Conv2D(2, 4, (4, 3)), (4, 3, 2)),
+    "many-channels": (Conv2D(5, 3, 3), (5, 6, 5)),
     "groups": (Conv2D(4, 6, 3, groups=2), (5, 6, 4)),
     "depthwise": (Conv2D(3, 3, 3, padding="same", groups=3), (6, 5, 3)),
     "depthwise-multiple": (Conv2D(3, 6, 3, stride=2, padding="same", groups=3), (6, 7, 3)),
@@ -33,6 +44,7 @@ POOLS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "average": (AveragePool2D(2), (6, 4, 3)),
     "average-overlapping": (AveragePool2D((3, 2), (2, 1)), (8, 5, 2)),
     "global-average": (GlobalAveragePool2D(), (5, 4, 3)),
+    "global-max": (GlobalMaxPool2D(), (5, 4, 3)),
     "flatten": (Flatten(), (3, 4, 2)),
 }
 

@@ -13,11 +13,14 @@ from scratch import (
     Architecture,
     Bidirectional,
     Dense,
+    Embedding,
     GradientDescent,
     Layer,
+    LSTMCell,
     MultiHeadAttention,
     Optimizer,
     RMSprop,
+    RNNCell,
     ScaledDotProductAttention,
     SimpleRNN,
     SoftmaxCrossEntropy,
@@ -40,7 +43,7 @@ LAYERS: dict[str, tuple[Layer, int]] = {
 def _layer_cases() -> list[Case]:
     cases = []
 
-    def add(name: str, layer: Layer, shape: tuple[int, int], batch: int, regime: str = "normal") -> None:
+    def add(name: str, layer: Layer, shape: tuple[int, ...], batch: int, regime: str = "normal") -> None:
         cases.append(Case(f"layer/{name}", architecture(layer), (batch,), shape, regime=regime))
 
     for name, (layer, n) in LAYERS.items():
@@ -49,6 +52,13 @@ def _layer_cases() -> list[Case]:
                 add(f"{name}/steps{steps}-batch{batch}", layer, (steps, n), batch)
         for regime in ("tiny", "saturated"):
             add(f"{name}/{regime}", layer, (4, n), 3, regime)
+    for cell, width in (("rnn-cell", 9), ("lstm-cell", 13)):
+        for batch, regime in ((1, "normal"), (3, "normal"), (3, "saturated")):
+            layer = RNNCell(5, 4) if cell == "rnn-cell" else LSTMCell(5, 4)
+            cases.append(Case(f"layer/{cell}/{regime}-batch{batch}", architecture(layer), (batch,), (width,), regime))
+    # Tokens that come several times, and one of the vocabulary that never comes.
+    for batch in (1, 3):
+        add(f"embedding/batch{batch}", Embedding(6, 4), (4,), batch, "tokens")
     to_one: dict[str, SimpleRNN | LSTM | GRU] = {
         "rnn": SimpleRNN(5, 4, return_sequences=False),
         "lstm": LSTM(5, 4, return_sequences=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +48,11 @@ def explain(name: str) -> None:
     if kind is not None:
         click.echo(click.style(kind.__name__, bold=True) + f"  {kind.__module__}")
         click.echo(explaining.formula(kind) + "\n")
+        click.echo(
+            click.style("agreement", bold=True) + "  measured now, in float64, with the conventions below mapped"
+        )
+        found = [explaining.spell(one) for one in explaining.agreements(kind, _installed())]
+        _print_lines(found or [("", "no case compares it, or no framework is installed")])
         if not concerned:
             click.echo("The frameworks do the same; no convention is registered.")
     measured = explaining.measure(concerned, _installed())
@@ -66,6 +72,11 @@ def _print(convention: Convention, measured: list[Measured]) -> None:
     width = min(shutil.get_terminal_size().columns, 100)
     click.echo(click.style(convention.id, bold=True))
     click.echo(textwrap.fill(convention.title, width, initial_indent="  ", subsequent_indent="  "))
-    for label, content in lines(convention, measured):
+    _print_lines(lines(convention, measured))
+
+
+def _print_lines(labelled: Iterable[tuple[str, str]]) -> None:
+    width = min(shutil.get_terminal_size().columns, 100)
+    for label, content in labelled:
         click.echo(textwrap.fill(content, width, initial_indent=f"  {label:<12}", subsequent_indent=" " * 14))
     click.echo()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scratch import Adam, Architecture, GradientDescent, Momentum, Optimizer, Pass, Weights, course
+from scratch import Adam, Architecture, Dense, GradientDescent, Momentum, Optimizer, Pass, Weights, course
 from scratch.layer import Array, require
 from scratch.weights import Arrays
 
@@ -31,9 +31,6 @@ class CourseModel:
     """
 
     def __init__(self, arch: Architecture, optimizer: Optimizer | None, dtype: str) -> None:
-        kinds = [type(layer).__name__ for _, layer in arch.layers]
-        wanted = [*(["Dense", "ReLU"] * (len(kinds) // 2))[:-1], "Sigmoid"]
-        require(kinds == wanted, f"the course's network is {wanted}, not {kinds}")
         require(
             type(arch.loss).__name__ == "BinaryCrossEntropy", "the course's cost is the cross-entropy of probabilities"
         )
@@ -41,6 +38,12 @@ class CourseModel:
         require(known, f"the course has no {type(optimizer).__name__}")
         self.architecture, self.optimizer, self.dtype = arch, optimizer, dtype
         self.names = [name for name, _ in arch.layers]
+        self._check([type(layer).__name__ for _, layer in arch.layers])
+
+    def _check(self, kinds: list[str]) -> None:
+        wanted = [*(["Dense", "ReLU"] * (len(kinds) // 2))[:-1], "Sigmoid"]
+        require(kinds == wanted, f"the course's network is {wanted}, not {kinds}")
+        require(self.architecture.regulariser is None, "the course regularises its network of three layers alone")
 
     def load(self, weights: Weights) -> None:
         """Set all parameters and forget the optimizer's memory."""
@@ -52,7 +55,8 @@ class CourseModel:
         self.t = 0
 
     def _dense(self) -> Iterator[tuple[int, str]]:
-        return ((l, name) for l, name in enumerate(self.names[::2], start=1))  # noqa: E741
+        dense = (name for name, layer in self.architecture.layers if isinstance(layer, Dense))
+        return enumerate(dense, start=1)
 
     def weights(self) -> Weights:
         """All parameters, in rows."""

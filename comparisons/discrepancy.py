@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from comparisons.blocks import blocks
 from comparisons.tolerance import UNDECIDABLE, K, largest
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How two arrays of one shape differ, elements at a kink left out.
-
-    Attributes
-    ----------
-    max_abs, max_rel, max_ulp, rms_rel : float
-        As in the table's schema.
-    mismatched : int
-        Elements beyond the tolerance.
-    worst : tuple of int
-        Index of the largest difference.
-    """
-
-    max_abs: float
-    max_rel: float
-    max_ulp: float
-    rms_rel: float
-    mismatched: int
-    worst: tuple[int, ...]
-
-
-def measure(s: Array, r: Array, tolerance: float, left_out: Array | None = None) -> Difference:
-    """Compare values elementwise in float64. NaN equals NaN, and an infinity itself; else either counts as infinitely far."""
-    s, r = np.asarray(s, dtype=np.float64), np.asarray(r, dtype=np.float64)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        difference = np.abs(s - r)
-    special = ~(np.isfinite(s) & np.isfinite(r))
-    if special.any():
-        same = (s == r) | (np.isnan(s) & np.isnan(r))
-        difference = np.where(special, np.where(same, 0.0, np.inf), difference)
-    if left_out is not None:
-        difference = np.where(left_out, 0.0, difference)
-    if not difference.size:
-        return Difference(0.0, 0.0, 0.0, 0.0, 0, ())
-    magnitude = np.abs(r)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        relative = difference / magnitude
-        ulps = difference / np.spacing(np.where(np.isfinite(magnitude), magnitude, 1.0))
-    rms_r = _rms(r[~special])
-    worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    return Difference(
-        max_abs=float(difference.max()),
-        max_rel=float(np.max(relative, initial=0.0, where=magnitude > 0)),
-        max_ulp=float(ulps.max()),
-        rms_rel=float(_rms(difference) / rms_r) if rms_r else 0.0,
-        mismatched=int((difference > tolerance).sum()),
-        worst=tuple(int(i) for i in worst),
-    )
-
-
-def _rms(a: Array) -> float:
-    top = largest(a)
-    # Scaled first, so that the squares neither overflow nor vanish.
-    return top * float(np.sqrt(np.mean((a / top) ** 2))) if top else 0.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +25,108 @@ class Kink:
     def elements(self) -> Array:
         """Elements where the two may rightly have taken different sides: within K noise of 0, and not equal."""
         return (np.abs(self.reference) <= K * self.noise) & (self.subject != self.reference)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two arrays of one shape differ, elements at a kink left out.
+
+    Attributes
+    ----------
+    max_abs, max_rel, max_ulp, rms_rel : float
+        As in the table's schema.
+    mismatched, kinks : int
+        Elements beyond the tolerance, and left out.
+    worst : tuple of int
+        Index of the largest difference, the first in row-major order.
+    """
+
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    max_ulp: float = 0.0
+    rms_rel: float = 0.0
+    mismatched: int = 0
+    kinks: int = 0
+    worst: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The same of one block; `rms` and `rms_r` are of the difference and of the reference, with their numbers of elements."""
+
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    rms: tuple[float, int]
+    rms_r: tuple[float, int]
+    mismatched: int
+    kinks: int
+    worst: int
+
+
+def measure(s: Array, r: Array, tolerance: float, kink: Kink | None = None) -> Difference:
+    """Compare values elementwise in float64. NaN equals NaN, and an infinity itself; else either counts as infinitely far."""
+    if not r.size:
+        return Difference()
+    drivers = () if kink is None else (kink.subject, kink.reference)
+    pieces = []
+    for piece in blocks(s, r, *drivers):
+        of_piece = None if kink is None else Kink(piece[2], piece[3], kink.noise)
+        pieces.append(_measure(piece[0], piece[1], tolerance, of_piece))
+    furthest = int(np.argmax([p.max_abs for p in pieces]))
+    worst = sum(p.rms[1] for p in pieces[:furthest]) + pieces[furthest].worst
+    rms_r = _together([p.rms_r for p in pieces])
+    return Difference(
+        max_abs=pieces[furthest].max_abs,
+        max_rel=float(np.max([p.max_rel for p in pieces])),
+        max_ulp=float(np.max([p.max_ulp for p in pieces])),
+        rms_rel=_together([p.rms for p in pieces]) / rms_r if rms_r else 0.0,
+        mismatched=sum(p.mismatched for p in pieces),
+        kinks=sum(p.kinks for p in pieces),
+        worst=tuple(int(i) for i in np.unravel_index(worst, r.shape)),
+    )
+
+
+def _measure(s: Array, r: Array, tolerance: float, kink: Kink | None) -> _Piece:
+    s, r = s.astype(np.float64, copy=False), r.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        difference = np.abs(s - r)
+    special = ~(np.isfinite(s) & np.isfinite(r))
+    if special.any():
+        same = (s == r) | (np.isnan(s) & np.isnan(r))
+        difference = np.where(special, np.where(same, 0.0, np.inf), difference)
+    kinks = 0
+    if kink is not None:
+        left_out = kink.elements()
+        kinks = int(left_out.sum())
+        difference[left_out] = 0.0
+    magnitude = np.abs(r)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        relative = difference / magnitude
+        ulps = difference / np.spacing(np.where(np.isfinite(magnitude), magnitude, 1.0))
+    finite = r[~special]
+    return _Piece(
+        max_abs=float(difference.max()),
+        max_rel=float(np.max(relative, initial=0.0, where=magnitude > 0)),
+        max_ulp=float(ulps.max()),
+        rms=(_rms(difference), difference.size),
+        rms_r=(_rms(finite), finite.size),
+        mismatched=int((difference > tolerance).sum()),
+        kinks=kinks,
+        worst=int(np.argmax(difference)),
+    )
+
+
+def _rms(a: Array) -> float:
+    top = largest(a)
+    # Scaled first, so that the squares neither overflow nor vanish.
+    return top * float(np.sqrt(np.mean((a / top) ** 2))) if top else 0.0
+
+
+def _together(parts: list[tuple[float, int]]) -> float:
+    """Root mean square of all elements, from that of each part and its number of elements."""
+    n = sum(size for _, size in parts)
+    return math.hypot(*(rms * math.sqrt(size / n) for rms, size in parts)) if n else 0.0
 
 
 def judge(
@@ -113,8 +160,7 @@ def judge(
     scale = largest(r) or 1.0
     measured = noise / scale
     tolerance = max(K * measured, floor)
-    left_out = kink.elements() if kink is not None else None
-    d = measure(subject, r, tolerance * scale, left_out)
+    d = measure(subject, r, tolerance * scale, kink)
     verdict, reason = _verdict(d, r, dtype, measured, tolerance, scale)
     row |= {
         "scale": scale,
@@ -129,7 +175,7 @@ def judge(
         "noise": measured,
         "tolerance": tolerance,
         "needed": d.max_abs / scale,
-        "kinks": int(left_out.sum()) if left_out is not None else 0,
+        "kinks": d.kinks,
         "verdict": verdict,
         "diagnosis": reason,
     }
@@ -150,11 +196,11 @@ def _verdict(d: Difference, r: Array, dtype: str, measured: float, tolerance: fl
         return "mismatch", ""
     if not r.size:
         return "vacuous", "empty tensor"
-    if np.isnan(r).all():
+    if all(np.isnan(block).all() for (block,) in blocks(r)):
         return "vacuous", "the reference is NaN throughout"
     if not np.any(r):
         return "vacuous", "the reference is zero throughout"
-    if r.size > 1 and np.all(r == r.flat[0]):
+    if r.size > 1 and all((block == r.flat[0]).all() for (block,) in blocks(r)):
         return "vacuous", "the reference is constant"
     if K * measured > UNDECIDABLE:
         return (

@@ -8,22 +8,27 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from comparisons.case import Case
 from comparisons.cases import all_cases, select
 from comparisons.errors import UnknownName
 from comparisons.runner import Runner
-from reference import CONVENTIONS, Convention
-from scratch import L2, Layer, Loss, Optimizer
+from reference import CONVENTIONS, Convention, twin_class
+from scratch import Decayed, Layer, Loss, Optimizer, Regulariser, Schedule
 
 EXAMPLES = {
     "gru-gate-order": "layer/gru/steps4-batch3",
     "bidirectional-last-state": "layer/lstm/bidirectional-last-step",
     "attention-scale": "layer/attention/steps4-batch3",
+    "hinge-scale": "loss/hinge/normal-batch6",
     "loss-scale": "loss/mean-squared-error/normal-batch6",
     "batchnorm-momentum": "layer/batchnorm/normal",
     "batchnorm-epsilon": "layer/batchnorm/small-epsilon",
     "batchnorm-running-variance": "layer/batchnorm/normal",
+    "frozen-penalty": "network/transfer-head/batch8",
+    "frozen-batchnorm": "network/transfer-head/batch8",
     "leaky-relu-slope": "layer/leaky-relu/normal",
     "l2-factor": "network/deep-relu/batch8",
+    "l1-factor": "network/sparse/batch8",
     "momentum-scale": "optimizer/momentum/default",
     "rmsprop-epsilon": "optimizer/rmsprop/default",
     "adam-epsilon-hat": "optimizer/adam/default",
@@ -32,7 +37,11 @@ EXAMPLES = {
     "adagrad-epsilon": "optimizer/adagrad/default",
     "adagrad-initial-accumulator": "optimizer/adagrad/initial-accumulator",
     "adamw-weight-decay": "optimizer/adamw/strong-decay",
+    "momentum-changing-rate": "optimizer/decay/momentum",
+    "clip-norm-epsilon": "optimizer/clipping/global-norm",
+    "clip-norm-scope": "optimizer/clipping/norm",
     "conv-same-padding": "layer/conv/same-stride-batch3",
+    "global-max-ties": "layer/pool/global-max-zeros",
     "flatten-order": "layer/pool/flatten-batch3",
     "layernorm-epsilon": "layer/layernorm/small-epsilon",
     "lrn-alpha": "layer/lrn/alexnet-normal",
@@ -52,9 +61,20 @@ class Measured:
     mapped: float
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How one framework stands to a kind: its own class, and the largest relative difference left in a case, and where."""
+
+    framework: str
+    part: str
+    case: str
+    tensor: str
+    needed: float
+
+
 def kinds() -> dict[str, type]:
     """Everything of `scratch` that can be explained, by name."""
-    ours = {**Layer.kinds, **Loss.kinds, **Optimizer.kinds, "L2": L2}
+    ours = {**Layer.kinds, **Loss.kinds, **Optimizer.kinds, **Regulariser.kinds, **Schedule.kinds}
     return {name: kind for name, kind in ours.items() if kind.__module__.startswith("scratch.")}
 
 
@@ -64,16 +84,51 @@ def measure(conventions: Iterable[Convention], frameworks: Iterable[str]) -> dic
     measured: dict[str, list[Measured]] = {}
     cases = all_cases()
     for framework in frameworks:
-        runner = Runner((framework,), ("float64",))
-        for example in sorted({EXAMPLES[name] for name in wanted}):
-            (case,) = select(cases, (example,))
-            result = runner.compare(case)
-            needed = {row["tensor"]: row["needed"] for row in result.discrepancies if row["scope"] == "propagated"}
+        for name in sorted({EXAMPLES[w] for w in wanted}):
+            (case,) = select(cases, (name,))
+            # A runner of its own: one that has seen a convention matter does not measure it again.
+            result = Runner((framework,), ("float64",)).compare(case)
+            needed = {
+                row["tensor"]: row["needed"]
+                for row in result.discrepancies
+                if row["scope"] == "propagated" and "needed" in row
+            }
             for row in result.conventions:
-                if row["convention"] in wanted and EXAMPLES[row["convention"]] == example and "tensor" in row:
-                    found = Measured(framework, example, row["tensor"], row["difference"], needed[row["tensor"]])
+                if row["convention"] in wanted and EXAMPLES[row["convention"]] == name and "tensor" in row:
+                    found = Measured(framework, name, row["tensor"], row["difference"], needed[row["tensor"]])
                     measured.setdefault(row["convention"], []).append(found)
     return measured
+
+
+def example(kind: type) -> Case | None:
+    """The first case in which a kind is compared, of several examples and of little else if there is one."""
+    found = [case for case in all_cases() if not case.slow and not case.data and kind in _kinds_in(case)]
+    found.sort(key=lambda case: (max(case.batches) == 1 and not case.recorded_gradients, len(_kinds_in(case))))
+    return found[0] if found else None
+
+
+def _kinds_in(case: Case) -> set[type]:
+    arch, rule = case.architecture, case.optimizer
+    parts = [*(layer for _, layer in arch.layers), arch.loss, arch.regulariser]
+    # An optimizer's case has a layer to hold the parameters, which is not compared.
+    parts = [] if case.recorded_gradients else parts
+    schedule = rule.schedule if isinstance(rule, Decayed) else None
+    return {type(part) for part in (*parts, rule, schedule) if part is not None}
+
+
+def agreements(kind: type, frameworks: Iterable[str]) -> Iterator[Agreement]:
+    """How far scratch is from each framework in the kind's example, measured now, with all mappings."""
+    case = example(kind)
+    for framework in frameworks if case else ():
+        assert case is not None
+        twin = twin_class(framework)(case.architecture, case.optimizer)
+        owner = next((name for name, layer in case.architecture.layers if type(layer) is kind), "optimizer")
+        part = twin.parts().get(owner, "") if issubclass(kind, Layer | Optimizer) else ""
+        rows = Runner((framework,), ("float64",), measure=False).compare(case).discrepancies
+        decided = [row for row in rows if row["verdict"] in ("match", "mismatch")]
+        if decided:
+            worst = max(decided, key=lambda row: row["needed"])
+            yield Agreement(framework, part, case.id, worst["tensor"], worst["needed"])
 
 
 def find(name: str) -> tuple[type | None, list[Convention]]:
@@ -102,11 +157,17 @@ def _plain(name: str) -> str:
 
 
 def formula(kind: type) -> str:
-    """What the code says of a kind: its own docstring, and its module's derivation where the module is about it alone."""
-    own = inspect.getdoc(kind) or ""
-    module = sys.modules[kind.__module__]
-    alone = sum(k.__module__ == kind.__module__ for k in kinds().values()) == 1
-    return f"{inspect.getdoc(module)}\n\n{own}" if alone else own
+    """What the code says of a kind: its own docstring, and its module's, where the derivation stands."""
+    own, module = inspect.getdoc(kind) or "", inspect.getdoc(sys.modules[kind.__module__])
+    return f"{own}\n\n{module}"
+
+
+def spell(agreement: Agreement) -> tuple[str, str]:
+    """An agreement as a labelled line."""
+    where = (
+        f"differs by {agreement.needed:.1e} of the largest element at most, in {agreement.tensor} of {agreement.case}"
+    )
+    return agreement.framework, f"{agreement.part}: {where}" if agreement.part else where
 
 
 def lines(convention: Convention, measured: list[Measured]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ the reference's input and upstream gradient separates the culprit from those tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from comparisons.case import Case
@@ -16,29 +18,27 @@ from comparisons.trace import Trace
 Array = np.ndarray
 
 
-def local_tensors(case: Case, plan: Plan, reference: Trace) -> dict[str, Array]:
+def local_tensors(case: Case, plan: Plan, reference: Trace) -> Iterator[tuple[str, Array]]:
     """The subject's tensors of the first pass, layer by layer, from the reference's inputs and upstream gradients.
 
-    Returns
-    -------
-    dict of str to ndarray
+    Yields
+    ------
+    str, ndarray
         Named as in the trace; layers for which the reference lacks an input or upstream gradient are left out.
     """
     model = ScratchModel(case.architecture, case.optimizer, "float64")
     batch, given = plan.batches[0], reference.tensors
     names = [name for name, _ in case.architecture.layers]
     x: Array | None = batch.x
-    tensors: dict[str, Array] = {}
     for i, name in enumerate(names):
         after = f"grad/{names[i + 1]}.input" if i + 1 < len(names) else "grad/loss.input"
         upstream = batch.upstream if batch.upstream is not None and i + 1 == len(names) else given.get(after)
         if x is None or upstream is None:
             continue
         y, dx, grads, buffers = model.run_layer(name, x, upstream, case.training, batch.masks, plan.weights)
-        tensors[f"forward/{name}"] = y
-        tensors |= {f"grad/{name}.{p}": g for p, g in grads.items()}
-        tensors[f"grad/{name}.input"] = dx
+        yield f"forward/{name}", y
+        yield from ((f"grad/{name}.{p}", g) for p, g in grads.items())
+        yield f"grad/{name}.input", dx
         if case.training:
-            tensors |= {f"step1/buffer/{name}.{b}": a for b, a in buffers.items()}
+            yield from ((f"step1/buffer/{name}.{b}", a) for b, a in buffers.items())
         x = given.get(f"forward/{name}")
-    return tensors

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from comparisons.networks_images import IMAGE_NETWORKS
+from comparisons.networks_transfer import TRANSFER_NETWORKS
 from scratch import (
+    L1,
     L2,
     Architecture,
     AveragePool2D,
@@ -78,9 +80,20 @@ NETWORKS: dict[str, Architecture] = {
         Dense(84, 10),
         loss=SoftmaxCrossEntropy(),
     ),
-    **{name: arch for name, (arch, _) in IMAGE_NETWORKS.items()},
+    # Many weights that are, or become, exactly 0.
+    "sparse": architecture(
+        Dense(7, 6),
+        Tanh(),
+        Dense(6, 5, bias=False),
+        BatchNorm(5),
+        Tanh(),
+        Dense(5, 3),
+        loss=SoftmaxCrossEntropy(),
+        regulariser=L1(0.7),
+    ),
+    **{name: arch for name, (arch, _) in (IMAGE_NETWORKS | TRANSFER_NETWORKS).items()},
 }
-IMAGES = {NETWORKS["lenet5"]: (32, 32, 1)} | dict(IMAGE_NETWORKS.values())
+IMAGES = {NETWORKS["lenet5"]: (32, 32, 1)} | dict((IMAGE_NETWORKS | TRANSFER_NETWORKS).values())
 """Shape of one example of the networks that take images: their layers take any size."""
 
 

@@ -13,6 +13,7 @@ from scratch import (
     Dropout,
     Flatten,
     GlobalAveragePool2D,
+    LocalResponseNorm,
     MaxPool2D,
     ReLU,
     Residual,
@@ -51,14 +52,17 @@ IMAGE_NETWORKS: dict[str, tuple[Architecture, tuple[int, int, int]]] = {
         ),
         (16, 16, 3),
     ),
-    # Krizhevsky et al. 2012: a large first kernel with a stride, overlapping maxima, dropout between the dense layers.
+    # Krizhevsky et al. 2012: a large first kernel with a stride, local response norm, overlapping maxima, dropout between the
+    # dense layers.
     "alexnet-small": (
         architecture(
             Conv2D(3, 8, 5, stride=2),
             ReLU(),
+            LocalResponseNorm(5),
             MaxPool2D(3, 2),
             Conv2D(8, 12, 5, padding="same"),
             ReLU(),
+            LocalResponseNorm(5),
             Conv2D(12, 12, 3, padding="same"),
             ReLU(),
             Conv2D(12, 8, 3, padding="same"),

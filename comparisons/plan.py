@@ -14,7 +14,18 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.data import DATA
-from scratch import Dense, Dropout, MeanSquaredError, SoftmaxCrossEntropy, dropout_mask, initial_weights, minibatches
+from scratch import (
+    L1,
+    CategoricalCrossEntropy,
+    Dense,
+    Dropout,
+    Hinge,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    dropout_mask,
+    initial_weights,
+    minibatches,
+)
 from scratch.course import initialize_parameters_deep
 from scratch.weights import Arrays, Weights
 
@@ -92,9 +103,18 @@ class Plan:
         )
 
     def perturbed(self, draw: int) -> Plan:
-        """The plan with every input and weight moved by one ulp up or down, or not at all: exact zeros stay zeros."""
+        """The plan with every input and weight moved by one ulp up or down, or not at all.
+
+        Exact zeros stay zeros, and an array of whole numbers stays as it is: tokens cannot be moved a little.
+        """
         rng = np.random.default_rng([20140412, draw])
-        return self.mapped(lambda a: a * (1 + rng.integers(-1, 2, a.shape) * np.finfo(a.dtype).eps))
+
+        def moved(a: Array) -> Array:
+            if (a == np.floor(a)).all():
+                return a
+            return a * (1 + rng.integers(-1, 2, a.shape) * np.finfo(a.dtype).eps)
+
+        return self.mapped(moved)
 
 
 def plan(case: Case) -> Plan:
@@ -112,7 +132,7 @@ def plan(case: Case) -> Plan:
     if case.recorded_gradients:
         return Plan(weights, [], _gradient_sequence(weights, len(case.batches), rng))
     batches = [_batch(case, size, rng) for size in case.batches]
-    held_out = _batch(case, 5, rng) if case.architecture.layers and case.training else None
+    held_out = _batch(case, 1 if case.slow else 5, rng) if case.architecture.layers and case.training else None
     return Plan(weights, batches, [], held_out)
 
 
@@ -126,6 +146,10 @@ def random_weights(case: Case, rng: np.random.Generator) -> Weights:
                 named[name] = 0.5 * rng.standard_normal(a.shape)
             elif what == "gamma":
                 named[name] = rng.uniform(0.5, 1.5, a.shape)
+    if isinstance(case.architecture.regulariser, L1):
+        # Exact zeros, where |w| has its corner, and where L1 drives the weights that it can.
+        for layer, p in case.architecture.regularised():
+            weights.params[layer][p][rng.random(weights.params[layer][p].shape) < 1 / 3] = 0
     for named in weights.buffers.values():
         for name, a in named.items():
             named[name] = (
@@ -156,6 +180,8 @@ def _inputs(regime: str, shape: tuple[int, ...], rng: np.random.Generator) -> Ar
             return 100 + x
         case "probabilities":
             return rng.uniform(0.02, 0.98, shape)
+        case "tokens":
+            return rng.integers(0, 5, shape).astype(float)
         case "zeros":
             x[rng.random(shape) < 1 / 3] = 0
             if len(x) > 1:
@@ -179,7 +205,9 @@ def _targets(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> Ar
     loss, m, k = case.architecture.loss, shape[0], shape[-1]
     if isinstance(loss, MeanSquaredError):
         return rng.standard_normal(shape)
-    if isinstance(loss, SoftmaxCrossEntropy):
+    if isinstance(loss, Hinge):
+        return np.eye(k)[rng.integers(0, k, m)]
+    if isinstance(loss, SoftmaxCrossEntropy | CategoricalCrossEntropy):
         if case.regime == "soft":
             soft = rng.uniform(0.1, 1, shape)
             return soft / soft.sum(axis=1, keepdims=True)

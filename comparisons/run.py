@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -15,7 +15,7 @@ from comparisons.case import Case
 from comparisons.cases import all_cases, quick, select
 from comparisons.errors import UnknownName
 from comparisons.runner import DTYPES, CaseResult, Runner
-from reference import CONVENTIONS, FRAMEWORKS, MissingFramework, twin_class
+from reference import CONVENTIONS, FRAMEWORKS, REFERENCES, MissingFramework, twin_class, version
 from reports import RunTables, frame
 
 Progress = Callable[[str, int, int], None]
@@ -31,12 +31,14 @@ class Request:
     selection : tuple of str
         Case ids, leading parts of ids, or patterns; all cases if empty.
     frameworks, required : tuple of str
-        References to compare with; those of them whose absence is an error.
+        Frameworks and modes to compare with; those of them whose absence is an error.
     dtypes : tuple of str
         Tiers in which verdicts are reached.
     seed : int
     quick : bool
         Only one case of each kind, of those that the selection names, and conventions mapped but not measured.
+    subject : str
+        What is judged: `scratch` (in the course's cases, the course's functions), or a framework or mode.
     """
 
     selection: tuple[str, ...] = ()
@@ -45,21 +47,33 @@ class Request:
     dtypes: tuple[str, ...] = DTYPES
     seed: int = 0
     quick: bool = False
+    subject: str = "scratch"
 
     def __post_init__(self) -> None:
         for name in (*self.frameworks, *self.required):
-            if name not in FRAMEWORKS:
-                raise UnknownName(f"no framework is named {name!r}; known are {', '.join(FRAMEWORKS)}")
+            if name not in REFERENCES:
+                raise UnknownName(f"no framework is named {name!r}; known are {', '.join(REFERENCES)}")
+        if self.subject not in ("scratch", *REFERENCES):
+            known = ", ".join(("scratch", *REFERENCES))
+            raise UnknownName(f"nothing that can be judged is named {self.subject!r}; known are {known}")
         for name in self.required:
-            if name not in self.frameworks:
+            if name not in (*self.frameworks, self.subject):
                 raise UnknownName(
                     f"{name} is required but not among the frameworks {', '.join(self.frameworks)}; add it"
                 )
+        if self.frameworks and not self.references:
+            raise UnknownName(f"{self.subject} would be compared with itself alone; name another with --frameworks")
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The frameworks but for the subject, in order and once each: compared with itself it would prove nothing."""
+        return tuple(name for name in dict.fromkeys(self.frameworks) if name != self.subject)
 
     def cases(self) -> list[Case]:
         """The selected cases, in order."""
         selected = select(all_cases(self.seed), self.selection)
-        return quick(selected) if self.quick else selected
+        selected = quick(selected) if self.quick else selected
+        return selected if self.subject == "scratch" else [replace(case, subject=self.subject) for case in selected]
 
 
 def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables:
@@ -80,7 +94,7 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     Raises
     ------
     MissingFramework
-        If a required framework cannot be used.
+        If a required framework, or the subject, cannot be used.
     UnknownName
         If the selection names no case.
     """
@@ -92,7 +106,12 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     runner = Runner((), request.dtypes)
     try:
         usable, absent = _usable(request, lambda what: progress(what, 0, len(cases)))
-        runner = Runner(usable, request.dtypes, measure=not request.quick)
+        runner = Runner(
+            usable,
+            request.dtypes,
+            measure=not request.quick,
+            announce=lambda what: progress(what, len(results), len(cases)),
+        )
         for case in cases:
             progress(case.id, len(results), len(cases))
             results.append(runner.compare(case))
@@ -107,9 +126,12 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
 
 
 def _usable(request: Request, announce: Callable[[str], None]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The frameworks that import, and a row for each that does not."""
+    """The references that import, and a row for each that does not. The subject has to."""
     usable, absent = [], []
-    for name in request.frameworks:
+    if request.subject in REFERENCES:
+        announce(f"importing {request.subject}")
+        twin_class(request.subject)
+    for name in request.references:
         announce(f"importing {name}")
         try:
             twin_class(name)
@@ -156,12 +178,13 @@ def _ratio(timings: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _facts(request: Request, started: datetime, complete: bool, cases: int, runner: Runner) -> dict[str, Any]:
+    used = [name for name in dict.fromkeys((request.subject, *runner.frameworks)) if name in REFERENCES]
     return {
         "started": started.isoformat(timespec="seconds"),
         "seed": request.seed,
         "dtypes": list(request.dtypes),
         "frameworks": {"numpy": metadata.version("numpy")}
-        | {name: runner.versions[name].removeprefix(f"{name} ") for name in runner.frameworks},
+        | {name: version(name).removeprefix(f"{REFERENCES[name].name} ") for name in used},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "peak_memory_mb": _peak_memory(),

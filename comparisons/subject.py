@@ -58,12 +58,15 @@ class ScratchModel:
         self, name: str, x: Array, upstream: Array, training: bool, masks: dict[str, Array], weights: Weights
     ) -> tuple[Array, Array, dict[str, Array], dict[str, Array]]:
         """One layer alone, on a given input and upstream gradient: output, input gradient, parameter gradients, buffers."""
-        layer = dict(self.architecture.layers)[name]
-        params = weights.params.get(name, {})
-        state = LayerState(params, dict(weights.buffers.get(name, {})), training, masks.get(name))
+        arch = self.architecture
+        layer = dict(arch.layers)[name]
+        params, buffers = weights.params.get(name, {}), dict(weights.buffers.get(name, {}))
+        state = LayerState(params, buffers, arch.layer_trains(name, training), masks.get(name))
         y, cache = layer.forward(x, state)
         dx, grads = layer.backward(upstream, state, cache)
-        if self.architecture.regulariser is not None:
+        if name in arch.frozen:
+            return y, dx, {}, state.buffers
+        if arch.regulariser is not None:
             for p in layer.regularised:
-                grads[p] = grads[p] + self.architecture.regulariser.gradient(params[p], len(x))
+                grads[p] = grads[p] + arch.regulariser.gradient(params[p], len(x))
         return y, dx, grads, state.buffers

@@ -7,15 +7,22 @@ Names: `forward/<layer>`, `loss`, `grad/<layer>.<param>`, `grad/<layer>.input`, 
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+import weakref
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import IO, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.kinks import drivers
 from comparisons.plan import Plan, PlannedBatch
+from comparisons.tolerance import distance
 from scratch import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, SoftmaxCrossEntropy
 from scratch.network import Architecture, Pass
 from scratch.weights import Arrays, Weights, flatten
@@ -43,106 +50,206 @@ class Model(Protocol):
     def optimizer_state(self) -> dict[str, dict[str, dict[str, Array]]]: ...
 
 
+SPILLED_FROM = 2**20
+"""Number of elements from which a tensor is kept in a file."""
+
+
+class Tensors(MutableMapping[str, Array]):
+    """Arrays by name, in order. Large ones lie in a temporary file, and are mapped into memory when they are asked for.
+
+    So a trace of any size takes little memory, and its tensors are arrays all the same; their pages are given back as
+    soon as nothing refers to them. The file has no name: it goes with the last reference to it, however the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Array | _Spilled] = {}
+        # What is mapped already is not mapped twice: its pages would count twice in the memory of the process.
+        self._mapped: WeakValueDictionary[str, Array] = WeakValueDictionary()
+
+    def __setitem__(self, name: str, a: Array) -> None:
+        self._mapped.pop(name, None)
+        a = np.asarray(a)  # a user's code may give a number
+        self._held[name] = self._spill(a) if a.size >= SPILLED_FROM else a
+
+    def __getitem__(self, name: str) -> Array:
+        found = self._held[name]
+        if isinstance(found, np.ndarray):
+            return found
+        mapped = self._mapped.get(name)
+        if mapped is None:
+            mapped = self._mapped[name] = np.asarray(np.memmap(self._file, found.dtype, "r", found.offset, found.shape))
+        return mapped
+
+    def __delitem__(self, name: str) -> None:
+        del self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _spill(self, a: Array) -> _Spilled:
+        place = _Spilled(self._file.seek(0, os.SEEK_END), a.dtype, a.shape)
+        np.ascontiguousarray(a).tofile(self._file)
+        return place
+
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        file = tempfile.TemporaryFile(prefix="backproof-")  # noqa: SIM115  (open for as long as the tensors are wanted)
+        weakref.finalize(self, file.close)
+        return file
+
+
+@dataclass(frozen=True)
+class _Spilled:
+    """Where an array lies in its file."""
+
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
 @dataclass
 class Trace:
     """The ordered, named tensors of one implementation on one case.
 
     Attributes
     ----------
-    tensors : dict of str to ndarray
+    tensors : Tensors
     kinks : dict of str to str
-        For a tensor that jumps where another one crosses 0: that other one's name (same shape).
-    final : Weights
-        Parameters and buffers at the end.
-    seconds : float
-        Wall time of the run.
+        For a tensor that jumps at a kink: the name of the one that decides (same shape; see `comparisons.kinks`).
+    overhead : float
+        Seconds that went into keeping the tensors, not into the implementation.
+    conventions : tuple of str
+        Those that were mapped, where the implementation is a framework's and is judged itself.
     """
 
-    tensors: dict[str, Array] = field(default_factory=dict)
+    tensors: Tensors = field(default_factory=Tensors)
     kinks: dict[str, str] = field(default_factory=dict)
-    final: Weights = field(default_factory=Weights)
-    seconds: float = 0.0
+    overhead: float = 0.0
+    spread: dict[str, float] = field(default_factory=dict)
+    conventions: tuple[str, ...] = ()
+
+
+@dataclass
+class Distances:
+    """What is kept of a run of which only the distance from another one matters.
+
+    Attributes
+    ----------
+    largest : dict of str to float
+        By name of the tensor: largest |difference| from the other run's.
+    overhead : float
+        Seconds that went into comparing, not into the implementation.
+    """
+
+    largest: dict[str, float] = field(default_factory=dict)
+    overhead: float = 0.0
 
 
 def record(model: Model, case: Case, plan: Plan) -> Trace:
     """Run a case from the plan's weights and keep everything that is compared."""
-    start = time.perf_counter()
-    trace = Trace()
-    model.load(plan.weights)
-    if case.recorded_gradients:
-        _record_updates(model, case, plan, trace)
-    else:
-        _record_passes(model, case, plan, trace)
-    trace.final = model.weights()
-    trace.seconds = time.perf_counter() - start
+    trace, tensors = Trace(), _tensors(model, case, plan)
+    del plan  # its weights are in the model now; they are not to be held twice
+    for name, a in tensors:
+        start = time.perf_counter()
+        trace.tensors[name] = a
+        trace.overhead += time.perf_counter() - start
+    trace.kinks = drivers(case.architecture, trace.tensors) | {
+        name: _margin(name) for name in trace.tensors if name.endswith("evaluation/correct")
+    }
     return trace
 
 
-def _record_updates(model: Model, case: Case, plan: Plan, trace: Trace) -> None:
+def distances(model: Model, case: Case, plan: Plan, origin: Trace) -> Distances:
+    """Run a case from the plan's weights and keep only how far each tensor is from the one in `origin`."""
+    found, tensors = Distances(), _tensors(model, case, plan)
+    del plan
+    for name, a in tensors:
+        start = time.perf_counter()
+        if name in origin.tensors:
+            found.largest[name] = distance(a, origin.tensors[name])
+        found.overhead += time.perf_counter() - start
+    return found
+
+
+def _tensors(model: Model, case: Case, plan: Plan) -> Iterator[tuple[str, Array]]:
+    """The named tensors of a model on a case, one by one as they arise."""
+    model.load(plan.weights)
+    rest = replace(plan, weights=Weights())
+    return _of_updates(model, case, rest) if case.recorded_gradients else _of_passes(model, case, rest)
+
+
+def _of_updates(model: Model, case: Case, plan: Plan) -> Iterator[tuple[str, Array]]:
     for step, grads in enumerate(plan.gradients, start=1):
         model.update(grads)
         if step in case.recorded_steps:
-            trace.tensors |= _after_step(model, step, optimizer=True)
+            yield from _after_step(model, step, optimizer=True)
 
 
-def _record_passes(model: Model, case: Case, plan: Plan, trace: Trace) -> None:
+def _of_passes(model: Model, case: Case, plan: Plan) -> Iterator[tuple[str, Array]]:
     losses = []
     for step, batch in enumerate(plan.batches, start=1):
         result = model.differentiate(batch.x, batch.target, batch.upstream, case.training, batch.masks)
-        if step == 1:
-            trace.tensors |= dict(_of_pass(result, ""))
-            trace.kinks |= _kinks(case)
-        elif step - 1 in case.recorded_steps:
-            trace.tensors |= dict(_of_pass(result, f"step{step - 1}/"))
+        if step == 1 or step - 1 in case.recorded_steps:
+            layers = [name for name, _ in model.architecture.layers]
+            yield from _of_pass(result, "" if step == 1 else f"step{step - 1}/", layers)
         if result.loss is not None:
             losses.append(result.loss)
+        del result  # not to be held during the update
         if case.optimizer is not None:
             model.update()
         if case.training and (step in case.recorded_steps or not case.recorded_steps):
-            trace.tensors |= _after_step(model, step, optimizer=case.optimizer is not None)
+            yield from _after_step(model, step, optimizer=case.optimizer is not None)
             if case.data:
-                _record_evaluation(model, plan.held_out, step, trace)
+                yield from _evaluation(model, plan.held_out, step)
     if plan.held_out is not None and not case.data:
-        _record_evaluation(model, plan.held_out, len(plan.batches), trace)
+        yield from _evaluation(model, plan.held_out, len(plan.batches))
     if len(losses) > 1:
-        trace.tensors["trajectory/loss"] = np.stack(losses)
+        yield "trajectory/loss", np.stack(losses)
 
 
-def _of_pass(result: Pass, prefix: str) -> Iterator[tuple[str, Array]]:
+def _of_pass(result: Pass, prefix: str, layers: list[str]) -> Iterator[tuple[str, Array]]:
+    """What a pass offers: of a user's code not all can be seen, gradients of layers without an output included."""
     for layer, a in result.outputs.items():
         yield f"{prefix}forward/{layer}", a
     if result.loss is not None:
         yield f"{prefix}loss", result.loss
+    if result.output_grad is not None and (result.loss is not None or not result.outputs):
         yield f"{prefix}grad/loss.input", result.output_grad
     # Backward order: a mistake shows first where it starts.
-    for layer in reversed(result.outputs):
+    for layer in reversed(layers):
         for p, g in result.grads.get(layer, {}).items():
             yield f"{prefix}grad/{layer}.{p}", g
-        yield f"{prefix}grad/{layer}.input", result.input_grads[layer]
+        if layer in result.input_grads:
+            yield f"{prefix}grad/{layer}.input", result.input_grads[layer]
 
 
-def _after_step(model: Model, step: int, optimizer: bool) -> dict[str, Array]:
-    weights = model.weights()
-    tensors: dict[str, Array] = {}
+def _after_step(model: Model, step: int, optimizer: bool) -> Iterator[tuple[str, Array]]:
     if optimizer:
         for layer, params in model.optimizer_state().items():
             for p, state in params.items():
-                tensors |= {f"step{step}/state/{layer}.{p}.{name}": a for name, a in state.items()}
-        tensors |= {f"step{step}/param/{name}": a for name, a in flatten(weights.params)}
-    tensors |= {f"step{step}/buffer/{name}": a for name, a in flatten(weights.buffers)}
-    return tensors
+                yield from ((f"step{step}/state/{layer}.{p}.{name}", a) for name, a in state.items())
+    weights = model.weights()
+    if optimizer:
+        yield from ((f"step{step}/param/{name}", a) for name, a in flatten(weights.params))
+    yield from ((f"step{step}/buffer/{name}", a) for name, a in flatten(weights.buffers))
 
 
-def _record_evaluation(model: Model, held_out: PlannedBatch | None, step: int, trace: Trace) -> None:
+def _evaluation(model: Model, held_out: PlannedBatch | None, step: int) -> Iterator[tuple[str, Array]]:
     assert held_out is not None
-    outputs = model.evaluate(held_out.x)
-    trace.tensors |= {f"step{step}/evaluation/{layer}": a for layer, a in outputs.items()}
+    outputs, prefix = model.evaluate(held_out.x), f"step{step}/evaluation/"
+    yield from ((prefix + layer, a) for layer, a in outputs.items())
     margins = _margins(model.architecture.loss, outputs.get("predictions"), held_out.target)
     if margins is not None:
-        prefix = f"step{step}/evaluation/"
-        trace.tensors[prefix + "margin"] = margins
-        trace.tensors[prefix + "correct"] = (margins > 0).astype(margins.dtype)
-        trace.kinks[prefix + "correct"] = prefix + "margin"
+        yield prefix + "margin", margins
+        yield prefix + "correct", (margins > 0).astype(margins.dtype)
+
+
+def _margin(correct: str) -> str:
+    """Name of the tensor whose sign decides about that one."""
+    return correct.removesuffix("correct") + "margin"
 
 
 def _margins(loss: Loss | None, predictions: Array | None, target: Array | None) -> Array | None:
@@ -155,12 +262,3 @@ def _margins(loss: Loss | None, predictions: Array | None, target: Array | None)
     if isinstance(loss, BinaryCrossEntropy | BinaryCrossEntropyFromLogits) and set(np.unique(target)) <= {0, 1}:
         return ((predictions - 0.5) * (2 * target - 1)).ravel()
     return None
-
-
-def _kinks(case: Case) -> dict[str, str]:
-    names = [name for name, _ in case.architecture.layers]
-    return {
-        f"grad/{name}.input": f"forward/{before}"
-        for before, (name, layer) in zip(names, case.architecture.layers[1:], strict=False)
-        if layer.kink_at_zero
-    }

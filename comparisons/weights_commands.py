@@ -69,7 +69,8 @@ def show(file: Path) -> None:
     console = Console(highlight=False)
     for name, layer in arch.layers:
         console.print(f"{name:<14} {layer}", markup=False)
-    console.print(f"{'loss':<14} {arch.loss}\n{'regulariser':<14} {arch.regulariser}\n", markup=False)
+    frozen = f"{'frozen':<14} {', '.join(arch.frozen)}\n" if arch.frozen else ""
+    console.print(f"{'loss':<14} {arch.loss}\n{'regulariser':<14} {arch.regulariser}\n{frozen}", markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in ("array", "shape", "dtype", "smallest", "mean", "largest"):
         table.add_column(heading, justify="left" if heading in ("array", "shape", "dtype") else "right")

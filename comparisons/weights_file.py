@@ -267,5 +267,9 @@ def _check_same(path: Path, described: Architecture, wanted: Architecture) -> No
         if len(described.layers) != len(wanted.layers):
             what = f"has {len(described.layers)} layers, {len(wanted.layers)} are wanted"
         else:
-            what = f"has loss {described.loss} and regulariser {described.regulariser}, {wanted.loss} and {wanted.regulariser} are wanted"
+            fields = ("loss", "regulariser", "frozen")
+            has, needs = ([f"{name} {getattr(arch, name)}" for name in fields] for arch in (described, wanted))
+            differing = [pair for pair in zip(has, needs, strict=True) if pair[0] != pair[1]]
+            what = " where ".join(" and ".join(side) for side in zip(*differing, strict=True)) + " is wanted"
+            what = f"has {what}"
     raise WeightsError(f"{path}: of another architecture: it {what}; name another file or network")

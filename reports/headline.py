@@ -53,6 +53,13 @@ def references(tables: RunTables) -> str:
     return " and ".join(", ".join(named).rsplit(", ", 1))
 
 
+def _judged(tables: RunTables) -> str:
+    """Which framework was judged, with its version, where one was in scratch's place: ` of torch 2.13.0`."""
+    versions = tables.info.get("frameworks") or {}
+    names = [name for name in tables.discrepancies["subject"].drop_duplicates() if name in versions]
+    return f" of {' and '.join(f'{name} {versions[name]}' for name in names)}" if names else ""
+
+
 def _state(tables: RunTables) -> str:
     code = exit_code(tables)
     if code == 2:
@@ -64,15 +71,18 @@ def _state(tables: RunTables) -> str:
 def _sentence(tables: RunTables, state: str) -> str:
     rows = tables.discrepancies
     against = f" against {references(tables)}" if references(tables) else ""
+    of = _judged(tables)
     if state == "nothing":
-        return f"No tensor could be compared{against}."
+        return f"No tensor{of} could be compared{against}."
     decided = rows[rows["verdict"] != "vacuous"]
-    compared = f"{plural(len(decided), 'tensor comparison')} in {plural(decided['case'].nunique(), 'case')}{against}"
+    compared = (
+        f"{plural(len(decided), 'tensor comparison')}{of} in {plural(decided['case'].nunique(), 'case')}{against}"
+    )
     if state != "fail":
         return compared
     bad = decided[failing(decided)]
     where = f"{count(bad['case'].nunique())} of {plural(decided['case'].nunique(), 'case')}"
-    return f"{count(len(bad))} of {plural(len(decided), 'tensor comparison')} fail, in {where},{against}"
+    return f"{count(len(bad))} of {plural(len(decided), 'tensor comparison')}{of} fail, in {where},{against}"
 
 
 def _remarks(tables: RunTables, state: str) -> tuple[str, ...]:

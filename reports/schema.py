@@ -53,7 +53,7 @@ CONVENTIONS: dict[str, tuple[str, str]] = {
     "title": ("string", "what differs, in one line"),
     "implementation": ("string", "the implementation whose stock part differs"),
     "mapping": ("string", "how the twin makes the two equal"),
-    "kind": ("string", "value | layout | unsupported"),
+    "kind": ("string", "value | layout | unsupported | mode"),
     "cases": ("Int64", "number of cases of this run in which the mapping was applied"),
     "case": ("string", "the case in which ignoring it would cost most"),
     "tensor": ("string", "the tensor in which it would cost most"),

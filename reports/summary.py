@@ -100,8 +100,8 @@ def failing_rows(tables: RunTables) -> pd.DataFrame:
     """The rows that turn the run red, most telling first.
 
     Within a case, a local error comes before a propagated one, an early step before a late one, and what comes first
-    in the trace before what follows; the row that leads is the case's culprit. The culprits of all cases come before
-    the rows that only inherit.
+    in the trace before what follows; a trajectory, which sums up all steps, comes last. The row that leads is the case's
+    culprit. The culprits of all cases come before the rows that only inherit.
 
     Returns
     -------
@@ -114,11 +114,12 @@ def failing_rows(tables: RunTables) -> pd.DataFrame:
     rows = rows.assign(
         _case=rows.groupby("case", sort=False).ngroup(),
         _propagated=rows["scope"] != "local",
+        _summed_up=rows["phase"] == "trajectory",
         _step=rows["step"].fillna(0),
         _trace=trace,
         _dtype=rows["dtype"] != "float64",
     )[failing(rows)]
-    rows = rows.sort_values(["_case", "_propagated", "_step", "_trace", "_dtype"], kind="stable")
+    rows = rows.sort_values(["_case", "_propagated", "_summed_up", "_step", "_trace", "_dtype"], kind="stable")
     rows = rows.assign(culprit=~rows["case"].duplicated())
     rows = rows.sort_values("culprit", ascending=False, kind="stable").reset_index(drop=True)
     return rows.drop(columns=[name for name in rows if name.startswith("_")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from comparisons.discrepancy import Kink, judge, measure
-from comparisons.tolerance import K, Runs, noise
+from comparisons.tolerance import K, Runs, distance, noise
 
 NOISE = 1e-15
 REFERENCE = np.array([[1.0, -2.0, 3.0], [4.0, -5.0, 8.0]])
@@ -135,16 +137,16 @@ def test_an_array_never_differs_from_itself(r: np.ndarray) -> None:
 def test_noise_takes_the_largest_of_its_sources() -> None:
     r = np.array([1.0, 2.0])
 
-    def runs(**others: np.ndarray) -> Runs:
-        same = {"s64": r, "s32": r.astype("float32"), "r64": r, "r32": r.astype("float32"), "perturbed": ()}
-        return Runs(**(same | others))  # type: ignore[arg-type]
+    def runs(**others: Any) -> Runs:
+        return Runs(**({"s64": r, "s32": r.astype("float32"), "r64": r} | others))
 
     assert noise(runs(), "float64") == 2.0**-52 * 2
     assert noise(runs(s32=np.float32([1.5, 2])), "float64") == 0.5 * 2.0**-29
-    assert noise(runs(r32=np.float32([1, 2.25])), "float64") == 0.25 * 2.0**-29
-    assert noise(runs(perturbed=[r, r + 1e-9]), "float64") == pytest.approx(1e-9)
+    assert noise(runs(r_rounding=0.25), "float64") == 0.25 * 2.0**-29
+    assert noise(runs(spread=1e-9), "float64") == 1e-9
     assert noise(runs(), "float32") == 2.0**-23 * 2
-    assert noise(runs(r32=np.float32([1, 2.25])), "float32") == 0.25
+    assert noise(runs(r_rounding=0.25), "float32") == 0.25
+    assert noise(runs(spread=1e-9), "float32") == 2.0**29 * 1e-9
     assert noise(runs(s32=np.float32([1.5, 2])), "float32") == 2.0**-23 * 2, (
         "the judged error must not widen its own limit"
     )
@@ -152,4 +154,34 @@ def test_noise_takes_the_largest_of_its_sources() -> None:
 
 def test_noise_ignores_what_it_cannot_measure() -> None:
     r = np.array([1.0, np.inf])
-    assert noise(Runs(r, np.float32([1, np.inf]), r, None, [np.zeros(3)]), "float64") == 2.0**-52
+    assert noise(Runs(r, np.float32([1, np.inf]), r), "float64") == 2.0**-52
+
+
+def test_distance_is_the_largest_finite_difference() -> None:
+    a, b = np.array([1.0, np.nan, np.inf, 3.0]), np.array([1.5, 0.0, np.inf, -1.0])
+    assert distance(a, b) == 4
+    assert distance(a.astype("float32"), b) == 4
+    assert distance(a[:2], np.array([[1.0, 2.0]])) == 0, "nothing is broadcast"
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4, 5), (2, 3, 4, 2), (0, 3)])
+def test_pieces_are_judged_as_the_whole(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    r, z = rng.standard_normal((2, *shape))
+    s = r + rng.choice([0, 1e-9, np.nan], shape, p=[0.5, 0.4, 0.1])
+    for values in (s, np.asfortranarray(s)):
+        kink = Kink(np.where(rng.random(shape) < 0.5, z, -z), z, 5e-4)
+        whole = judge(values, r, "float64", 1e-12, kink=kink)
+        monkeypatch.setattr("comparisons.blocks.BLOCK", 5)
+        pieces = judge(values, r, "float64", 1e-12, kink=kink)
+        monkeypatch.undo()
+        assert pieces.pop("rms_rel") == pytest.approx(whole.pop("rms_rel"))
+        np.testing.assert_equal(pieces, whole)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_the_relative_root_mean_square_of_many_pieces(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comparisons.blocks.BLOCK", 5)
+    s, r = np.random.default_rng(0).standard_normal((2, 23))
+    expected = np.linalg.norm(s - r) / np.linalg.norm(r)
+    assert measure(scale * s, scale * r, 1.0).rms_rel == pytest.approx(expected)

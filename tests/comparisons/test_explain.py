@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from comparisons.cases import all_cases, select
 from comparisons.cli import main
 from comparisons.errors import UnknownName
-from comparisons.explain import EXAMPLES, find, formula, kinds, measure
+from comparisons.explain import EXAMPLES, agreements, example, find, formula, kinds, measure, spell
 from reference import CONVENTIONS, FRAMEWORKS, missing
 
 INSTALLED = [name for name in FRAMEWORKS if not missing(name)]
@@ -16,8 +16,8 @@ INSTALLED = [name for name in FRAMEWORKS if not missing(name)]
 
 def test_every_convention_that_changes_numbers_has_an_example() -> None:
     assert {c.id for c in CONVENTIONS.values() if c.kind == "value"} == set(EXAMPLES)
-    for example in EXAMPLES.values():
-        assert [case.id for case in select(all_cases(), (example,))] == [example]
+    for name in EXAMPLES.values():
+        assert [case.id for case in select(all_cases(), (name,))] == [name]
 
 
 def test_every_convention_concerns_something_that_exists() -> None:
@@ -30,6 +30,40 @@ def test_every_kind_can_be_explained() -> None:
     for name, kind in kinds().items():
         assert find(name)[0] is kind
         assert len(formula(kind)) > 10
+
+
+def test_every_kind_is_compared_in_some_case() -> None:
+    for name, kind in kinds().items():
+        case = example(kind)
+        assert case is not None, name
+        assert not case.slow
+
+
+def test_the_derivation_is_told_with_the_kind() -> None:
+    assert "dx_n,(s r + i),(s q + j),c += dy_nrqc  where (i, j) attains the maximum" in formula(kinds()["MaxPool2D"])
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Dense", {"torch": "torch.nn.Linear", "tensorflow": "keras.layers.Dense"}),
+        ("Embedding", {"torch": "torch.nn.Embedding", "tensorflow": "keras.layers.Embedding"}),
+        ("Adam", {"torch": "torch.optim.Adam", "tensorflow": "keras.optimizers.Adam"}),
+        ("ReLU", {"torch": "torch.nn.ReLU", "tensorflow": "keras.layers.ReLU"}),
+        ("SoftmaxCrossEntropy", {"torch": "", "tensorflow": ""}),
+        ("InverseDecay", {"torch": "", "tensorflow": ""}),
+    ],
+)
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_an_agreement_names_the_frameworks_class_and_the_largest_difference(
+    framework: str, name: str, parts: dict[str, str]
+) -> None:
+    (found,) = agreements(kinds()[name], (framework,))
+    assert (found.framework, found.part) == (framework, parts[framework])
+    assert 0 <= found.needed < 1e-12
+    label, text = spell(found)
+    assert label == framework
+    assert found.case in text
 
 
 @pytest.mark.skipif(len(INSTALLED) < len(FRAMEWORKS), reason="a framework is missing: not everything can be measured")

@@ -6,6 +6,7 @@ import errno
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -147,8 +148,9 @@ def test_a_missing_file_and_one_that_is_not_hdf5(tmp_path: Path) -> None:
         (architecture(Dense(3, 2)), "has 3 layers, 1 are wanted"),
         (
             architecture(Dense(3, 2), BatchNorm(2), Dropout(0.7), loss=SoftmaxCrossEntropy()),
-            "and None are wanted",
+            r"has regulariser L2\(lambda_=0.5\) where regulariser None is wanted",
         ),
+        (replace(ARCH, frozen=("batchnorm1",)), r"has frozen \(\) where frozen \('batchnorm1',\) is wanted"),
     ],
 )
 def test_another_architecture_is_refused_by_what_differs(wanted, message: str, written: Path) -> None:
