@@ -13,23 +13,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from comparisons.case import Case
+    from comparisons.case import REGIMES, Case
     from comparisons.cases import all_cases, quick, select
+    from comparisons.check.binding import layer, loss, optimizer
+    from comparisons.check.judging import check
+    from comparisons.check.matching import assert_matches
     from comparisons.errors import BackproofError
     from comparisons.networks import NETWORKS
     from comparisons.run import Request, compare
     from comparisons.weights_file import read_weights, write_weights
-    from reference import CONVENTIONS, FRAMEWORKS, Convention, MissingFramework
+    from reference import CONVENTIONS, FRAMEWORKS, MODES, Convention, MissingFramework
     from reports import ReportError, RunTables, exit_code, read, write
 
 _HOME = {
-    "comparisons.case": ("Case",),
+    "comparisons.case": ("REGIMES", "Case"),
     "comparisons.cases": ("all_cases", "quick", "select"),
+    "comparisons.check.binding": ("layer", "loss", "optimizer"),
+    "comparisons.check.judging": ("check",),
+    "comparisons.check.matching": ("assert_matches",),
     "comparisons.errors": ("BackproofError",),
     "comparisons.networks": ("NETWORKS",),
     "comparisons.run": ("Request", "compare"),
     "comparisons.weights_file": ("read_weights", "write_weights"),
-    "reference": ("CONVENTIONS", "FRAMEWORKS", "Convention", "MissingFramework"),
+    "reference": ("CONVENTIONS", "FRAMEWORKS", "MODES", "Convention", "MissingFramework"),
     "reports": ("ReportError", "RunTables", "exit_code", "read", "write"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -37,7 +43,9 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "CONVENTIONS",
     "FRAMEWORKS",
+    "MODES",
     "NETWORKS",
+    "REGIMES",
     "BackproofError",
     "Case",
     "Convention",
@@ -46,8 +54,13 @@ __all__ = [
     "Request",
     "RunTables",
     "all_cases",
+    "assert_matches",
+    "check",
     "compare",
     "exit_code",
+    "layer",
+    "loss",
+    "optimizer",
     "quick",
     "read",
     "read_weights",

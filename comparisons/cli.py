@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from comparisons.check_commands import check
 from comparisons.convention_commands import conventions, explain
-from comparisons.errors import BackproofError, UnknownName
+from comparisons.errors import BackproofError
 from comparisons.notes_commands import notes
+from comparisons.progress import progress_bar
+from comparisons.report_folder import RUNS, report_folder, write_and_show
+from comparisons.selftest_commands import selftest
 from comparisons.weights_commands import weights
-
-if TYPE_CHECKING:
-    from comparisons.run import Progress
-
-RUNS = Path("backproof-runs")
 
 
 class Failure(click.ClickException):
@@ -58,10 +54,12 @@ def main() -> None:
     backproof list                    what there is to compare
     backproof run                     compare everything, write a report
     backproof run layer/batchnorm     compare some of it
+    backproof check FILE              compare your own backprop
     backproof report                  show the latest report again
     backproof conventions             where the frameworks differ, measured
     backproof explain BatchNorm       one thing: formula, frameworks, mapping
     backproof notes                   course notes audited, formula by formula
+    backproof selftest                check the checker itself
     backproof weights --help          the weights file that all implementations share
     """
 
@@ -70,6 +68,8 @@ main.add_command(weights)
 main.add_command(conventions)
 main.add_command(explain)
 main.add_command(notes)
+main.add_command(check)
+main.add_command(selftest)
 
 
 @main.command("list")
@@ -80,15 +80,15 @@ def list_cases(selection: tuple[str, ...]) -> None:
     SELECTION: whole ids, their leading parts (`layer/dense`) or patterns (`'*/batch1'`).
     """
     from comparisons.cases import all_cases, select
-    from reference import FRAMEWORKS, missing
+    from reference import REFERENCES, missing
 
     chosen = select(all_cases(), selection) if selection else all_cases()
     for case in chosen:
         click.echo(f"{case.id}  (takes minutes; runs only when named)" if case.slow else case.id)
     click.echo(f"\n{len(chosen)} cases", err=True)
-    for framework in FRAMEWORKS:
-        reason = missing(framework)
-        click.echo(f"reference {reason}" if reason else f"reference {framework}: installed", err=True)
+    for reference in REFERENCES:
+        reason = missing(reference)
+        click.echo(f"reference {reason}" if reason else f"reference {reference}: installed", err=True)
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -98,7 +98,10 @@ def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @main.command()
 @click.argument("selection", nargs=-1)
 @click.option("--frameworks", default="torch,tensorflow", show_default=True, callback=_names, metavar="NAMES",
-              help="References to compare with, separated by commas. One that is not installed is skipped, with a note.")  # fmt: skip
+              help="References to compare with, separated by commas; also torch-compile, tensorflow-function, "
+                   "tensorflow-xla. One that is not installed is skipped, with a note.")  # fmt: skip
+@click.option("--subject", default="scratch", show_default=True, metavar="NAME",
+              help="What is judged: scratch, or a framework or mode, to compare it with another.")  # fmt: skip
 @click.option("--require", default="", callback=_names, metavar="NAMES",
               help="References whose absence is an error (exit code 2), separated by commas.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["both", "float64", "float32"]), default="both", show_default=True,
@@ -116,6 +119,7 @@ def run(
     ctx: click.Context,
     selection: tuple[str, ...],
     frameworks: tuple[str, ...],
+    subject: str,
     require: tuple[str, ...],
     dtype: str,
     seed: int,
@@ -136,13 +140,13 @@ def run(
     from comparisons.run import Request, compare
 
     dtypes = ("float64", "float32") if dtype == "both" else (dtype,)
-    request = Request(selection, frameworks, require, dtypes, seed, quick)
+    request = Request(selection, frameworks, require, dtypes, seed, quick, subject)
     count = len(request.cases())  # an unknown name is told before a folder is made
-    folder = _report_folder(out, overwrite)
-    with _progress(count) as progress:
+    folder = report_folder(out, overwrite)
+    with progress_bar(count) as progress:
         tables = compare(request, progress)
     tables.info["command"] = " ".join(["backproof", "run", *_arguments(ctx)])
-    _write_and_show(folder, tables)
+    write_and_show(folder, tables)
     from reports import exit_code
 
     ctx.exit(exit_code(tables))
@@ -156,33 +160,6 @@ def _arguments(ctx: click.Context) -> Iterator[str]:
         if given and name not in ("selection", "out", "overwrite"):
             shown = ",".join(value) if isinstance(value, tuple) else value
             yield f"--{name}" if value is True else f"--{name}={shown}"
-
-
-def _report_folder(out: Path | None, overwrite: bool) -> Path:
-    """The folder to write into, made and tried before any work is done."""
-    folder = out if out is not None else RUNS / f"{datetime.now():%Y-%m-%d-%H%M%S}"
-    if (folder / "run.json").exists() and not overwrite:
-        raise UnknownName(f"{folder}: already holds a report; choose another --out, or give --overwrite")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".{os.getpid()}.part"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise BackproofError(f"{folder}: cannot be written to ({error.strerror}); choose another --out") from error
-    return folder
-
-
-def _write_and_show(folder: Path, tables: Any) -> None:
-    from rich.console import Console
-
-    from reports import render, write
-
-    try:
-        write(folder, tables)
-    except OSError as error:
-        raise BackproofError(f"{folder}: the report could not be written ({error.strerror})") from error
-    render(tables, Console(highlight=False), folder)
 
 
 @main.command()
@@ -201,36 +178,5 @@ def report(ctx: click.Context, folder: Path | None) -> None:
             raise BackproofError(f"no report under {RUNS}; start one with `backproof run`, or name a folder")
         folder = runs[-1]
     tables = read(folder)
-    _write_and_show(folder, tables)
+    write_and_show(folder, tables)
     ctx.exit(exit_code(tables))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere (CI logs) one line per suite."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield _line_per_suite(console.print)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=total)
-        yield lambda what, finished, _: bar.update(task, completed=finished, description=what)
-
-
-def _line_per_suite(print_line: Any) -> Progress:
-    said: list[str] = []
-
-    def progress(what: str, finished: int, total: int) -> None:
-        suite = what.partition("/")[0]
-        if suite and suite not in said:
-            said.append(suite)
-            print_line(
-                suite if suite.startswith("importing") else f"comparing {suite} ({finished} of {total} cases done)"
-            )
-
-    return progress

@@ -146,9 +146,12 @@ def _with_dtype(config: Any, dtype: str) -> Any:
         return config
     changed = {k: _with_dtype(v, dtype) for k, v in config.items()}
     given = changed.get("dtype")
-    if isinstance(given, dict) and given.get("class_name") == "DTypePolicy":
-        changed["dtype"] = dtype
-    elif given in ("float32", "float64", "float16", "bfloat16"):
+    if (isinstance(given, dict) and given.get("class_name") == "DTypePolicy") or given in (
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+    ):
         changed["dtype"] = dtype
     return changed
 

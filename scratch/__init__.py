@@ -5,8 +5,8 @@ from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.averages import exponentially_weighted_average
 from scratch.batchnorm import BatchNorm
 from scratch.bidirectional import Bidirectional
-from scratch.clipped import Clipped
 from scratch.cells import LSTMCell, RNNCell
+from scratch.clipped import Clipped
 from scratch.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from scratch.convolution import Conv2D
 from scratch.convolution_transpose import Conv2DTranspose
@@ -20,8 +20,8 @@ from scratch.losses import (
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
     CategoricalCrossEntropy,
-    Loss,
     Hinge,
+    Loss,
     MeanSquaredError,
     SoftmaxCrossEntropy,
 )
@@ -67,7 +67,6 @@ __all__ = [
     "L1",
     "L2",
     "LSTM",
-    "LSTMCell",
     "TSNE",
     "Adagrad",
     "Adam",
@@ -98,6 +97,7 @@ __all__ = [
     "Hinge",
     "InverseDecay",
     "InverseSqrtDecay",
+    "LSTMCell",
     "Layer",
     "LayerNorm",
     "LayerState",

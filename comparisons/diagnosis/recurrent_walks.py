@@ -177,9 +177,10 @@ def lstm_step_back(
         ],
         axis=-1,
     )
-    handed = {"no forget": 1.0, "input for forget": i}.get(mistake, f)
-    given = dc_next if mistake == "only next cell" and dc_next is not None else dc
-    return dz, 0 * dc if mistake in ("cell truncated", "both truncated") else given * handed
+    if mistake in ("cell truncated", "both truncated"):
+        return dz, np.zeros_like(f)
+    handed: Array = {"no forget": np.ones_like(f), "input for forget": i}.get(mistake, f)
+    return dz, (dc_next if mistake == "only next cell" and dc_next is not None else dc) * handed
 
 
 GRU_FORWARD = {

@@ -170,8 +170,8 @@ def _convolved_back(mismatch: Mismatch, slide: Slide, x: Array, dy: Array, w: Ar
                 windows.cropped(slide.scatter(dy[..., -1:], w[..., -1:], order), size),
             )
     if slide.groups == 1 and w.shape[3] > 1:
-        last = windows.cropped(slide.scatter(dy[..., -1:], w[..., -1:]), size)
-        yield "only the last filter is counted: overwritten instead of accumulated, = for +=", last
+        of_last = windows.cropped(slide.scatter(dy[..., -1:], w[..., -1:]), size)
+        yield "only the last filter is counted: overwritten instead of accumulated, = for +=", of_last
     whole = slide.scatter(dy, w)
     for told, moved in _cut(windows, whole, size):
         yield told, moved

@@ -118,7 +118,14 @@ def test_the_digits_epochs_hold_every_example_once() -> None:
             ("network/*/batch1",),
             {
                 f"network/{n}/batch1"
-                for n in ("logistic", "shallow-tanh", "deep-relu", "leaky-regression", "transfer-head", "frozen-between")
+                for n in (
+                    "logistic",
+                    "shallow-tanh",
+                    "deep-relu",
+                    "leaky-regression",
+                    "transfer-head",
+                    "frozen-between",
+                )
             },
         ),
         (

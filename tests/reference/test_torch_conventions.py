@@ -60,7 +60,7 @@ def test_running_statistics_follow_the_course_or_stock_torch(
     twin = loaded(architecture(BatchNorm(4, momentum=0.8)), None, *ignored)
     twin.differentiate(X, upstream=X)
     np.testing.assert_allclose(twin.weights().buffers["batchnorm1"][name], running(rho, ddof, name), rtol=1e-14)
-    assert twin.applied == {"batchnorm-momentum", "batchnorm-running-variance"}
+    assert twin.applied == {"batchnorm-momentum", "batchnorm-running-variance", "channels-axis"}
 
 
 def test_layout_conventions_show_torch_as_it_is_when_ignored() -> None:

@@ -1,0 +1,182 @@
+"""Imports that fail: what stands in for modules that are not here, so that the rest of a file can be run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from comparisons.check.stand_ins import stand_ins
+
+Array = np.ndarray
+
+
+class Missing:
+    """In the place of a base class that could not be imported: it does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+
+class Placeholder:
+    """Stands in for what could not be imported; whoever uses it is told what is missing."""
+
+    def __init__(self, name: str) -> None:
+        self._backproof_name = name
+
+    def __getattr__(self, attribute: str) -> Placeholder:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return Placeholder(f"{self._backproof_name}.{attribute}")
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (Missing,)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # As a decorator (numba.jit) it leaves the function as it is.
+        if len(args) == 1 and isinstance(args[0], types.FunctionType) and not kwargs:
+            return args[0]
+        raise ImportError(f"{self._backproof_name} is not installed")
+
+
+def stand_in(statement: ast.stmt, error: ImportError, namespace: dict[str, Any], notes: list[str]) -> None:
+    """Give the names that an import would have given, as far as that can be done without the module."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            _module(alias, namespace, notes)
+    elif isinstance(statement, ast.ImportFrom):
+        _members(statement, namespace, notes)
+    else:
+        notes.append(f"line {statement.lineno}: {error}")
+
+
+def _module(alias: ast.alias, namespace: dict[str, Any], notes: list[str]) -> None:
+    name = alias.asname or alias.name.partition(".")[0]
+    try:
+        module = importlib.import_module(alias.name)
+        namespace[name] = module if alias.asname else importlib.import_module(name)
+    except ImportError:
+        namespace[name] = Placeholder(alias.name)
+        notes.append(f"import {alias.name}: not installed; what needs it fails")
+
+
+def offers(home: str) -> dict[str, Any]:
+    """What can stand in for members of a module that is not here."""
+    return (
+        stand_ins(home)
+        | (BOOK if home.startswith("common") else {})
+        | (NUMPY_ML if home.endswith("initializers") else {})
+    )
+
+
+def _members(statement: ast.ImportFrom, namespace: dict[str, Any], notes: list[str]) -> None:
+    home, given = statement.module or ".", []
+    offered = offers(home)
+    for alias in statement.names:
+        if alias.name == "*":
+            for name, f in offered.items():
+                namespace.setdefault(name, f)
+            given.append("functions of their names")
+        elif alias.name in offered:
+            namespace[alias.asname or alias.name] = offered[alias.name]
+            given.append(alias.name)
+        else:
+            namespace[alias.asname or alias.name] = Placeholder(f"{home}.{alias.name}")
+    told = f"backproof's {', '.join(given)} stand in" if given else "what needs it fails"
+    notes.append(f"{home} is not here; {told}")
+
+
+def softmax(x: Array) -> Array:
+    """Along the last axis, as in "Deep Learning from Scratch"."""
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def cross_entropy_error(y: Array, t: Array) -> Any:
+    """Mean of -log of the probability of the right class, of labels or one-hot rows (the same book's)."""
+    y, t = np.atleast_2d(y), np.atleast_1d(t)
+    labels = t.reshape(y.shape).argmax(axis=1) if t.size == y.size else t
+    return -np.sum(np.log(y[np.arange(len(y)), labels])) / len(y)  # the book adds 1e-7 inside the logarithm
+
+
+def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:
+    """Windows of images (N, C, H, W) as rows (N OH OW, C FH FW) (the same book's)."""
+    x = np.pad(input_data, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (filter_h, filter_w), axis=(2, 3))[:, :, ::stride, ::stride]
+    n, c, oh, ow = windows.shape[:4]
+    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, c * filter_h * filter_w)
+
+
+def col2im(
+    col: Array, input_shape: tuple[int, ...], filter_h: int, filter_w: int, stride: int = 1, pad: int = 0
+) -> Array:
+    """The sum of windows back at their places: the transpose of `im2col`."""
+    n, c, h, w = input_shape
+    oh, ow = (h + 2 * pad - filter_h) // stride + 1, (w + 2 * pad - filter_w) // stride + 1
+    windows = col.reshape(n, oh, ow, c, filter_h, filter_w).transpose(0, 3, 4, 5, 1, 2)
+    image = np.zeros((n, c, h + 2 * pad, w + 2 * pad), dtype=col.dtype)
+    for i in range(filter_h):
+        for j in range(filter_w):
+            image[:, :, i : i + stride * oh : stride, j : j + stride * ow : stride] += windows[:, :, i, j]
+    return image[:, :, pad : pad + h, pad : pad + w]
+
+
+class WeightInitializer:
+    """numpy-ml's: called with a shape, it draws weights."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, shape: tuple[int, ...]) -> Array:
+        return np.random.standard_normal(shape)  # noqa: NPY002
+
+
+class ActivationInitializer:
+    """numpy-ml's: called, it gives the identity, which is also the default there."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self) -> Any:
+        return _Identity()
+
+
+class _Identity:
+    def __call__(self, z: Array) -> Array:
+        return z
+
+    def fn(self, z: Array) -> Array:
+        return z
+
+    def grad(self, z: Array, **kwargs: Any) -> Array:
+        return np.ones_like(z)
+
+
+class OptimizerInitializer:
+    """numpy-ml's: called, it gives the layer's own optimizer, of which a comparison makes no use."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self) -> None:
+        return None
+
+
+NUMPY_ML: dict[str, Callable[..., Any]] = {
+    "WeightInitializer": WeightInitializer,
+    "ActivationInitializer": ActivationInitializer,
+    "OptimizerInitializer": OptimizerInitializer,
+}
+"""What numpy-ml's layers import from `initializers`."""
+
+BOOK: dict[str, Callable[..., Any]] = {
+    "softmax": softmax,
+    "cross_entropy_error": cross_entropy_error,
+    "im2col": im2col,
+    "col2im": col2im,
+}
+"""What the book's layers import from `common.functions` and `common.util`."""

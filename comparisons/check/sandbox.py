@@ -1,0 +1,193 @@
+"""The judge's end of the process in which the user's code runs: requests with a time limit, a fresh process after a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from comparisons.case import Case
+from comparisons.check.attempts import Watch
+from comparisons.check.repro_record import Recording
+from comparisons.check.unit import Unit
+from comparisons.check.worker import Answer, Found
+from comparisons.errors import BackproofError
+from reference import FRAMEWORKS
+
+STARTING = 60.0
+"""Seconds in which the worker itself must have come up, and in which it must have looked through the file."""
+LOADS = 8
+"""How often a file is loaded: each time without what ended the process, or did not end, the time before."""
+
+
+class Sandbox:
+    """A worker process with one file loaded.
+
+    Parameters
+    ----------
+    path : Path
+        The user's file.
+    seconds : float
+        Time limit of each request.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path, self._seconds = path, seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._excluded: dict[str, str] = {}
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop()
+
+    def find(self) -> Found:
+        """What the file holds.
+
+        Raises
+        ------
+        BackproofError
+            If it cannot be loaded.
+        """
+        found = self._start()
+        if isinstance(found, str):
+            raise BackproofError(f"{self._path}: while it was loaded, it {found}")
+        members = {name for unit in found.units for name in (unit.name, *unit.members)}
+        left = [f"{name} {why}; it was not tried again" for name, why in self._excluded.items() if name not in members]
+        return replace(found, notes=(*found.notes, *left))
+
+    def trace(self, unit: Unit, case: Case, dtype: str) -> Answer:
+        """The unit's trace on a case."""
+        if self._connection is None:
+            found = self._start()
+            if isinstance(found, str):
+                return Answer({}, {}, (), f"loaded anew, the file {found}")
+        assert self._connection is not None
+        try:
+            self._connection.send((unit, case, dtype))
+            answer = self._receive(self._seconds)
+        except OSError:
+            answer = "ended the process"
+        if isinstance(answer, str):
+            self._stop()
+            return Answer({}, {}, (), f"{unit.name} {answer}")
+        return answer
+
+    def calls(self, unit: Unit, case: Case) -> tuple[Answer, Recording] | None:
+        """The unit's trace on a case and what its code was asked; None if it did not come back."""
+        if self._connection is None and isinstance(self._start(), str):
+            return None
+        assert self._connection is not None
+        try:
+            self._connection.send(("calls", unit, case))
+            answer = self._receive(self._seconds)
+        except OSError:
+            answer = ""
+        if isinstance(answer, str):
+            self._stop()
+            return None
+        return answer
+
+    def _start(self) -> Found | str:
+        """What the file holds; code that ends or stops the process while it is tried is left out of the next attempt."""
+        answer: Found | str = ""
+        for _ in range(LOADS):
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                told = Path(folder, "attempt")
+                watch = Watch(told)
+                self._launch(told)
+                answer = self._loaded(watch)
+                if not isinstance(answer, str):
+                    return answer
+                self._stop()
+                tried = watch.last()
+            if not tried or tried in self._excluded:
+                break
+            self._excluded[tried] = answer
+        return answer
+
+    def _launch(self, told: Path) -> None:
+        key = secrets.token_bytes(16)
+        with Listener(authkey=key) as listener:
+            # The user's folder must not hide installed modules: -P keeps the present one off the path.
+            start = "from comparisons.check.worker import main; main()"
+            command = [sys.executable, "-P", "-c", start, str(listener.address), str(self._path), str(told)]
+            quiet = {"BACKPROOF_KEY": key.hex(), "MPLBACKEND": "Agg", **FRAMEWORKS["tensorflow"].environment}
+            self._process = subprocess.Popen(
+                command,
+                env=os.environ | quiet,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self._connection = _accepted(listener, self._process)
+        self._connection.send(self._excluded)
+
+    def _loaded(self, watch: Watch) -> Any:
+        """The worker's first answer; a text if no single call may be waited for, or all together take too long."""
+        assert self._connection is not None
+        begun, limit = time.monotonic(), max(self._seconds, STARTING)
+        while not self._connection.poll(0.1):
+            if watch.seconds() > self._seconds:
+                return f"did not finish within {self._seconds:g} s"
+            if time.monotonic() - begun > limit:
+                return f"is too slow: the file had not been looked through after {limit:g} s"
+        return self._receive(0.0)
+
+    def _receive(self, seconds: float) -> Any:
+        """The worker's answer; a text if there is none."""
+        assert self._connection is not None
+        if not self._connection.poll(seconds):
+            return f"did not finish within {seconds:g} s"
+        try:
+            answer = self._connection.recv()
+        except (EOFError, OSError):
+            return "ended the process"
+        if isinstance(answer, Exception):
+            self._stop()
+            raise answer
+        return answer
+
+    def _stop(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(None)
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._connection = self._process = None
+
+
+def _accepted(listener: Listener, process: subprocess.Popen[bytes]) -> Connection:
+    """The worker's connection; the wait ends when the worker does."""
+    import threading
+
+    accepted: list[Connection] = []
+
+    def accept() -> None:
+        with contextlib.suppress(OSError, EOFError):
+            accepted.append(listener.accept())
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    waited = 0.0
+    while thread.is_alive() and process.poll() is None and waited < STARTING:
+        thread.join(0.1)
+        waited += 0.1
+    thread.join(0.1)
+    if not accepted:
+        process.kill()
+        raise BackproofError("the process for the checked file could not be started")
+    return accepted[0]

@@ -1,0 +1,238 @@
+"""Reading a user's file, script or notebook, and running what it defines, not what it does.
+
+Files with backprop are seldom modules: they read data, train and draw when run. So statements are run one by one, and only those
+that define something: imports, functions, classes, constants. What else stands at the top level is left out, with a note
+where it leaves a name undefined.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import linecache
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from comparisons.check.attempts import Attempts
+from comparisons.check.imports import stand_in
+from comparisons.check.old_numpy import ELEMENT, NUMBER, Revived, element, number
+from comparisons.check.python2 import NAMES, modernised
+from comparisons.check.unit import UserFile
+from comparisons.errors import BackproofError
+
+MODULE = "checked_file"
+"""`__name__` while the file runs: never `__main__`."""
+_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_ASSIGNS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+_HARMLESS_CALLS = {"np", "numpy", "math", "float", "int", "range", "list", "dict", "tuple", "set", "len", "max", "min", "sum",
+                   "str", "bool", "abs", "round", "zip", "sorted", "namedtuple", "collections", "torch", "nn", "tf", "keras",
+                   "partial", "functools", "vectorize"}  # fmt: skip
+"""What a constant's value may call: libraries and builtins, nothing of the file's own that might train for hours."""
+_DANGEROUS = (
+    "load",
+    "loadtxt",
+    "genfromtxt",
+    "fromfile",
+    "save",
+    "savetxt",
+    "read_csv",
+    "urlopen",
+    "open",
+    "input",
+    "fit",
+)
+
+
+def read(path: Path) -> str:
+    """Text of a Python file or of a notebook's code cells.
+
+    Raises
+    ------
+    BackproofError
+        If there is no such file, or it is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise BackproofError(f"{path}: cannot be read ({error.strerror})") from error
+    if path.suffix == ".ipynb":
+        return _cells(path, text)
+    if "\0" in text:
+        raise BackproofError(f"{path}: not a Python file")
+    return text
+
+
+def _cells(path: Path, text: str) -> str:
+    try:
+        cells = json.loads(text)["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackproofError(f"{path}: not a notebook (format 4)") from error
+    # Magics and shell lines are no Python; a comment keeps the line numbers.
+    lines = "\n".join(sources).split("\n")
+    return "\n".join("pass  # " + line if line.lstrip()[:1] in ("%", "!", "?") else line for line in lines)
+
+
+def parse(path: Path, text: str, notes: list[str]) -> ast.Module:
+    """Syntax tree of the text; Python 2's print statements are understood.
+
+    Raises
+    ------
+    BackproofError
+        If it is no Python.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(text, str(path))
+    except SyntaxError as first:
+        try:
+            tree = ast.parse(modernised(text), str(path))
+        except SyntaxError:
+            raise BackproofError(f"{path}, line {first.lineno}: {first.msg}; is it Python 3?") from first
+        notes.append("written for Python 2: print statements were turned into calls")
+        return tree
+
+
+def run(path: Path, attempts: Attempts | None = None) -> UserFile:
+    """Run the definitions of a file.
+
+    Parameters
+    ----------
+    path : Path
+    attempts : Attempts, optional
+        Is told of every statement.
+
+    Returns
+    -------
+    UserFile
+
+    Raises
+    ------
+    BackproofError
+        If the file cannot be read or is no Python.
+    """
+    notes: list[str] = []
+    attempts = attempts or Attempts()
+    text = read(path)
+    tree = parse(path, text, notes)
+    # So that tracebacks and `inspect.getsource` find the lines, of a notebook's cells too.
+    linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+    module = types.ModuleType(MODULE)
+    module.__file__ = str(path)
+    sys.modules[MODULE] = module  # pickling and dataclasses look there
+    namespace = module.__dict__
+    namespace.update(NAMES)
+    namespace.update({NUMBER: number, ELEMENT: element})
+    tree = Revived().visit(tree)
+    sys.path.append(str(path.resolve().parent))
+    own: dict[str, int] = {}
+    left_out: dict[str, str] = {}
+    for statement in tree.body:
+        for piece in _pieces(statement):
+            _run_one(piece, path, namespace, own, notes, left_out, attempts)
+    _note_left_out(tree, namespace, left_out, notes)
+    return UserFile(str(path), namespace, own, notes, attempts=attempts)
+
+
+def _pieces(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Statements to run for one at the top level: those inside a `try` or `if` that only define things."""
+    if isinstance(statement, ast.Try):
+        inside = [*statement.body, *(s for handler in statement.handlers for s in handler.body)]
+        if all(isinstance(s, (*_IMPORTS, ast.Pass, *_ASSIGNS)) for s in inside):
+            yield statement
+            return
+    if isinstance(statement, ast.If) and not _asks_for_main(statement.test):
+        for s in statement.body:
+            yield from _pieces(s)
+        return
+    if isinstance(statement, (*_DEFINING, *_IMPORTS, *_ASSIGNS, ast.Try)):
+        yield statement
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
+
+
+def _run_one(
+    statement: ast.stmt,
+    path: Path,
+    namespace: dict[str, Any],
+    own: dict[str, int],
+    notes: list[str],
+    left_out: dict[str, str],
+    attempts: Attempts,
+) -> None:
+    names = list(_bound(statement))
+    place = f"line {statement.lineno}"
+    if place in attempts.excluded:
+        left_out |= dict.fromkeys(names, f"{place} {attempts.excluded[place]}")
+        return
+    if isinstance(statement, _ASSIGNS) and not _harmless(statement):
+        left_out |= dict.fromkeys(names, f"line {statement.lineno}")
+        return
+    code = compile(ast.Module([statement], []), str(path), "exec")
+    try:
+        with warnings.catch_warnings(action="ignore"), attempts.of(place):
+            exec(code, namespace)
+    except ImportError as error:
+        stand_in(statement, error, namespace, notes)
+        return
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        left_out |= dict.fromkeys(names, f"line {statement.lineno}: {type(error).__name__}: {error}")
+        return
+    if isinstance(statement, (*_DEFINING, *_ASSIGNS)):
+        own |= dict.fromkeys(names, statement.lineno)
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    """Names that a statement defines."""
+    if isinstance(statement, _DEFINING):
+        yield statement.name
+    elif isinstance(statement, _ASSIGNS):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _harmless(statement: ast.stmt) -> bool:
+    """Whether a constant's value is computed by libraries alone, without files."""
+    value = statement.value  # type: ignore[attr-defined]
+    if value is None or isinstance(value, ast.Lambda):
+        return True
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call):
+            root = node.func
+            last = root.attr if isinstance(root, ast.Attribute) else ""
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            name = root.id if isinstance(root, ast.Name) else ""
+            if name not in _HARMLESS_CALLS or last in _DANGEROUS or last.startswith("load"):
+                return False
+    return True
+
+
+def _note_left_out(tree: ast.Module, namespace: dict[str, Any], left_out: dict[str, str], notes: list[str]) -> None:
+    """Tell of what was not run only where a function of the file needs it."""
+    used = {
+        node.id
+        for statement in tree.body
+        if isinstance(statement, _DEFINING)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    for name, where in left_out.items():
+        if name in used and name not in namespace:
+            notes.append(f"{name} ({where}) was not run; functions that need it fail")
+
+
+def silence() -> None:
+    """Let the user's prints and questions go nowhere."""
+    sys.stdout, sys.stderr, sys.stdin = io.StringIO(), io.StringIO(), io.StringIO()

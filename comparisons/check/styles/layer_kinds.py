@@ -1,0 +1,314 @@
+"""The kinds of layers that classes are taken for: how they are called, their sizes, how their data may lie.
+
+Sizes are small and unequal, so that every layout can be told from its shape.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from comparisons.check.layouts import (
+    CHW,
+    COLUMN,
+    COLUMNS,
+    HW,
+    HWC,
+    HWCM,
+    MNT,
+    MTN,
+    NCHW,
+    NHWC,
+    ROW,
+    ROWS,
+    TMN,
+    TN,
+    VECTOR,
+    Layout,
+)
+from comparisons.check.objects import DATA
+from scratch import (
+    LSTM,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    SimpleRNN,
+    Softmax,
+    Tanh,
+)
+
+Layouts = tuple[tuple[Layout, Layout], ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way in which a class may be a layer of its kind.
+
+    Attributes
+    ----------
+    layer : Layer
+    shape : tuple of int
+        One example of its input.
+    values : dict
+        Value of every role that the constructor may ask for.
+    factor : float
+        See `objects.Spec`.
+    told : str
+        The assumption in words.
+    gates : tuple of int
+        Scratch's gates in the code's order, for layers that have several.
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    values: dict[str, Any] = field(default_factory=dict)
+    factor: float = 1.0
+    told: str = ""
+    gates: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of layer.
+
+    Attributes
+    ----------
+    title : str
+    names : Pattern
+        Matches the class's name in lower case.
+    variants : callable
+        `variants(constants)` gives the variants, the usual one first; `constants` are the small numbers in the class's code.
+    roles, optional : tuple of str
+        What the constructor is told; in the usual order.
+    batch, single : tuple of (Layout, Layout)
+        Layouts of input and output, of batches and of single examples.
+    sizes : tuple of int
+        Batch sizes of the cases.
+    regimes : tuple of str
+    more : callable
+        `more(variant, roles)` gives further variants that are compared as well, for a constructor that is told these roles.
+    """
+
+    title: str
+    names: re.Pattern[str]
+    variants: Callable[[tuple[float, ...]], list[Variant]]
+    roles: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    batch: Layouts = ((ROWS, ROWS), (COLUMNS, COLUMNS))
+    single: Layouts = ((ROW, ROW), (COLUMN, COLUMN), (VECTOR, VECTOR))
+    sizes: tuple[int, ...] = (7, 1)
+    regimes: tuple[str, ...] = ("normal",)
+    more: Callable[[Variant, tuple[str, ...]], list[Variant]] = lambda variant, roles: []
+
+
+def _dense(constants: tuple[float, ...]) -> list[Variant]:
+    values = {"n_in": 4, "n_out": 3, "dims": (4, 3), "input_shape": (4,)}
+    found = [Variant(Dense(4, 3), (4,), values), Variant(Dense(4, 3, bias=False), (4,), values)]
+    return [*found, *(Variant(Dense(4, 3), (4,), values | {"input_shape": shape}) for shape in (4, DATA))]
+
+
+def _plain(layer: Layer, **values: Any) -> Callable[[tuple[float, ...]], list[Variant]]:
+    return lambda constants: [Variant(layer, (5,), values | {"input_shape": DATA})]
+
+
+def _leaky(constants: tuple[float, ...]) -> list[Variant]:
+    slopes = dict.fromkeys((0.1, 0.01, 0.2, *(c for c in constants if 0 < c < 1)))
+    return [Variant(LeakyReLU(s), (5,), {"slope": 0.1}) for s in slopes]
+
+
+def _batch_norm(constants: tuple[float, ...]) -> list[Variant]:
+    small = dict.fromkeys([*(c for c in constants if 0 < c <= 1e-2), 1e-5, 1e-8])
+    rates = dict.fromkeys(
+        [0.9, 0.1, *(c for c in constants if 0.5 < c < 1), *(1 - c for c in constants if 0.5 < c < 1)]
+    )
+    values = {"n_features": 5, "input_shape": (5,), "momentum": 0.9}
+    rows = [Variant(BatchNorm(5, round(r, 6), e), (5,), values | {"epsilon": e}) for e in small for r in rates]
+    images = values | {"n_features": 3, "input_shape": (3, 4, 2)}
+    return rows + [
+        Variant(BatchNorm(3, round(r, 6), e), (4, 2, 3), images | {"epsilon": e}) for e in small for r in rates
+    ]
+
+
+def _layer_norm(constants: tuple[float, ...]) -> list[Variant]:
+    small = dict.fromkeys([*(c for c in constants if 0 < c <= 1e-2), 1e-5, 1e-8])
+    return [Variant(LayerNorm(5, epsilon=e), (5,), {"n_features": 5, "epsilon": e}) for e in small]
+
+
+def _dropout(constants: tuple[float, ...]) -> list[Variant]:
+    keeps = {"keep_prob": 0.75, "drop_rate": 0.25}
+    plain = "the mask is applied without 1/keep_prob: the code scales at test time"
+    swapped = {"keep_prob": 0.25, "drop_rate": 0.75}
+    return [
+        Variant(Dropout(0.75), (8,), keeps),
+        Variant(
+            Dropout(0.75), (8,), swapped, told="its argument is what it does not say: a rate of keeping for dropping"
+        ),
+        Variant(Dropout(0.75), (8,), keeps, 1 / 0.75, plain),
+        Variant(Dropout(0.75), (8,), swapped, 1 / 0.75, plain),
+    ]
+
+
+def _convolution(constants: tuple[float, ...]) -> list[Variant]:
+    """Of stride 1 without padding, as every code has it, or of the padding that it always adds."""
+    found = []
+    for kernel in (3, (3, 3)):
+        for padding, name in ((0, 0), (0, "valid"), (1, "same"), (1, 1)):
+            values = {
+                "in_channels": 2,
+                "out_channels": 4,
+                "kernel": kernel,
+                "stride": 1,
+                "padding": name,
+                "height": 3,
+                "width": 3,
+            }
+            for bias in (True, False):
+                layer = Conv2D(2, 4, 3, padding=padding, bias=bias)
+                found += [Variant(layer, (9, 11, 2), values | shape) for shape in _image_shapes(9, 11, 2)]
+    return found
+
+
+def _strided(variant: Variant, roles: tuple[str, ...]) -> list[Variant]:
+    """The same convolution with the stride and the padding that it can be told."""
+    layer = variant.layer
+    assert isinstance(layer, Conv2D)
+    stride = 2 if "stride" in roles else 1
+    zeros = isinstance(variant.values["padding"], int) and "padding" in roles
+    padding = 1 if zeros else layer.padding
+    if (stride, padding) == (layer.stride, layer.padding):
+        return []
+    told = variant.values | {"stride": stride} | ({"padding": 1} if zeros else {})
+    return [replace(variant, layer=replace(layer, stride=stride, padding=padding), values=told)]
+
+
+def _overlapping(variant: Variant, roles: tuple[str, ...]) -> list[Variant]:
+    """The same pooling with windows that overlap."""
+    if not {"kernel", "stride"} <= set(roles) and not {"height", "width", "stride"} <= set(roles):
+        return []
+    layer = type(variant.layer)(3, 2)  # type: ignore[call-arg]
+    size = (3, 3) if isinstance(variant.values["kernel"], tuple) else 3
+    told = (
+        variant.values
+        | {"kernel": size, "height": 3, "width": 3, "stride": 2}
+        | {"input_shape": variant.values["input_shape"]}
+    )
+    return [replace(variant, layer=layer, shape=(7, 5, 3), values=told | _in_order(told["input_shape"], 7, 5, 3))]
+
+
+def _in_order(shape: tuple[int, ...], h: int, w: int, c: int) -> dict[str, Any]:
+    return {"input_shape": (c, h, w) if shape[0] == c else (h, w, c)}
+
+
+def _one_channel(constants: tuple[float, ...]) -> list[Variant]:
+    values = {"in_channels": 1, "out_channels": 4, "kernel": 3, "stride": 1, "padding": 0, "input_shape": (7, 6)}
+    return [Variant(Conv2D(1, 4, 3, bias=b), (7, 6, 1), values) for b in (False, True)]
+
+
+def _image_shapes(h: int, w: int, c: int) -> list[dict[str, Any]]:
+    return [{"input_shape": (c, h, w)}, {"input_shape": (h, w, c)}]
+
+
+def _pooling(layer: Callable[..., Layer]) -> Callable[[tuple[float, ...]], list[Variant]]:
+    def variants(constants: tuple[float, ...]) -> list[Variant]:
+        found = []
+        for kernel in (2, (2, 2)):
+            values = {"kernel": kernel, "stride": 2, "padding": 0, "height": 2, "width": 2}
+            found += [Variant(layer(2), (6, 4, 3), values | shape) for shape in _image_shapes(6, 4, 3)]
+        return found
+
+    return variants
+
+
+def _embedding(constants: tuple[float, ...]) -> list[Variant]:
+    return [Variant(Embedding(6, 4), (5,), {"vocabulary": 6, "n_embedding": 4, "dims": (6, 4)})]
+
+
+def _recurrent(constants: tuple[float, ...]) -> list[Variant]:
+    values = {"n_in": 4, "n_out": 3, "T": 5}
+    return [Variant(SimpleRNN(4, 3, s), (5, 4), values) for s in (True, False)]
+
+
+def _lstm(constants: tuple[float, ...]) -> list[Variant]:
+    """With the gates in any order; scratch has i, f, g, o."""
+    values = {"n_in": 4, "n_out": 3, "T": 5}
+    usual = [(0, 1, 2, 3), (1, 2, 0, 3), (0, 1, 3, 2), (1, 0, 2, 3), (1, 0, 3, 2)]
+    orders = [*usual, *(o for o in itertools.permutations(range(4)) if o not in usual)]
+    return [
+        Variant(
+            LSTM(4, 3, s),
+            (5, 4),
+            values,
+            gates=order,
+            told="the gates stand in the order " + ", ".join("ifgo"[g] for g in order),
+        )
+        for order in orders
+        for s in (True, False)
+    ]
+
+
+def _given_function(constants: tuple[float, ...]) -> list[Variant]:
+    told = "it is given tanh, and its derivative as a function of "
+    of_z = {"activation": lambda z: np.tanh(z), "activation_prime": lambda z: 1 - np.tanh(z) ** 2}
+    of_a = of_z | {"activation_prime": lambda a: 1 - a**2}
+    return [Variant(Tanh(), (5,), of_z, told=told + "the input"), Variant(Tanh(), (5,), of_a, told=told + "the output")]
+
+
+IMAGES: Layouts = ((NCHW, NCHW), (NHWC, NHWC), (HWCM, HWCM))
+IMAGE: Layouts = ((CHW, CHW), (HWC, HWC))
+
+
+SEQUENCES: tuple[Layouts, Layouts] = (
+    ((MTN, MTN), (TMN, TMN), (MNT, MNT), (MTN, ROWS), (TMN, ROWS)),
+    ((TN, TN), (TN, VECTOR)),
+)
+
+
+FLAT: Layouts = ((ROWS, ROWS), (COLUMNS, COLUMNS))
+
+
+def _named(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("dropout layer", _named("dropout"), _dropout, ("drop_rate", "keep_prob"), sizes=(6,)),
+    Kind("batch norm", _named(r"batch_?norm|^bn\d*d?$|^bnlayer"), _batch_norm, ("n_features", "gamma", "beta"),
+         ("momentum", "epsilon", "input_shape"), (*FLAT, *IMAGES), sizes=(7,)),
+    Kind("layer norm", _named("layer_?norm(?!al)|^ln$"), _layer_norm, ("n_features", "gamma", "beta"), ("epsilon",), sizes=(7,)),
+    Kind("maximum pooling", _named("max_?pool|^pool(ing)?(2d|layer|2)?$"), _pooling(MaxPool2D), ("kernel", "stride"),
+         ("height", "width", "input_shape", "padding"), IMAGES, IMAGE, (3, 1), more=_overlapping),
+    Kind("average pooling", _named("(avg|average|mean)_?pool"), _pooling(AveragePool2D), ("kernel", "stride"),
+         ("height", "width", "input_shape", "padding"), IMAGES, IMAGE, (3, 1), more=_overlapping),
+    Kind("convolution", _named("conv(?!.*(transpose|1d|3d|deconv))"), _convolution, ("in_channels", "out_channels", "kernel"),
+         ("stride", "padding", "W", "b", "height", "width", "input_shape", "activation"), IMAGES, IMAGE, (3, 1), more=_strided),
+    Kind("convolution of one channel", _named("conv(?!.*(transpose|1d|3d|deconv))"), _one_channel,
+         ("in_channels", "out_channels", "kernel"), ("stride", "padding", "W", "b", "input_shape"), (), ((HW, HWC), (HW, CHW)), (1,)),
+    Kind("flatten layer", _named("flatten"), lambda _: [Variant(Flatten(), (3, 2, 4), {"input_shape": (3, 2, 4)})], (), ("input_shape",),
+         ((NHWC, ROWS), (NHWC, COLUMNS)), ((HWC, COLUMN), (HWC, VECTOR)), (3, 1)),
+    Kind("embedding", _named("embed"), _embedding, ("vocabulary", "n_embedding"), ("W", "dims"), ((ROWS, MTN),), (), (3,), regimes=("tokens",)),
+    Kind("simple recurrent layer", _named(r"rnn|recurrent"), _recurrent, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
+    Kind("LSTM", _named(r"lstm"), _lstm, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
+    Kind("softmax", _named("softmax"), _plain(Softmax()), (), ("input_shape",)),
+    Kind("leaky ReLU", _named(r"leaky|lrelu"), _leaky, (), ("slope",)),
+    Kind("ReLU", _named(r"relu(?!6)|rectif"), _plain(ReLU()), (), ("input_shape",)),
+    Kind("sigmoid", _named(r"sigmoid|logistic(?!reg)|^sigm"), _plain(Sigmoid()), (), ("input_shape",)),
+    Kind("tanh", _named(r"tanh"), _plain(Tanh()), (), ("input_shape",)),
+    Kind("activation layer", _named(r"activ|nonlin|lambda|func"), _given_function, ("activation", "activation_prime")),
+    Kind("dense layer", _named(r"dense|linear|affine|full|^fc|innerprod|layer|neuron|perceptron|hidden|matmul|gemm|mul|softmax"), _dense,
+         ("n_in", "n_out"), ("W", "b", "dims", "input_shape", "activation", "activation_prime")),
+)  # fmt: skip

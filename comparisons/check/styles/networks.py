@@ -1,0 +1,321 @@
+"""Whole networks: objects, functions with parameters, and scripts whose training loop is one step.
+
+The ways of finding them differ (`network_objects`, `network_functions`, `network_scripts`); what is done with what was
+found is the same: `network_reading` finds out which network it is, here it becomes a unit and a model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from comparisons.case import Case
+from comparisons.check.differences import Derived
+from comparisons.check.models import Base
+from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
+from comparisons.check.styles.network_differences import NumericReading, derived, numeric_reading
+from comparisons.check.styles.network_functions import find_functions
+from comparisons.check.styles.network_objects import find_objects
+from comparisons.check.styles.network_reading import (
+    IDENTITY,
+    LOSS_TITLES,
+    Chain,
+    Reading,
+    best_reading,
+    doubt,
+    gradients,
+    rank,
+    unseen_reading,
+)
+from comparisons.check.styles.network_scripts import find_scripts
+from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.plan import plan
+from comparisons.trace import Model
+from scratch import Loss, MeanSquaredError, architecture
+from scratch.network import Pass
+
+COLUMNS = "examples are columns"
+FORM_TITLES = {
+    "rows": "examples are rows",
+    "columns": "examples are columns",
+    "one row": "one example at a time, as a row",
+    "one column": "one example at a time, as a column",
+    "vector": "one example at a time, as a vector",
+    "column pairs": "a batch is a list of (x, y), each a column",
+    "vector pairs": "a batch is a list of (x, y), each a vector",
+}
+
+
+@dataclass
+class Known:
+    """A network that was recognised."""
+
+    access: Access
+    reading: Reading
+
+
+Finder = Callable[[UserFile, frozenset[str]], Iterator[Iterable[Access]]]
+"""Gives, for each network in a file, the ways in which it may be run."""
+MOST = 24
+"""Ways of running one network that are tried."""
+FLOOR = 1e-6
+"""Relative tolerance where an epsilon in the code's loss keeps its gradients from agreeing to rounding."""
+
+
+class Networks:
+    """Networks as objects, functions or scripts."""
+
+    name = "networks"
+
+    def __init__(self) -> None:
+        self._known: dict[str, Known] = {}
+        self._numeric: dict[str, tuple[Access, NumericReading]] = {}
+
+    def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
+        """Every network whose forward pass is that of a chain of dense layers."""
+        units: list[Unit] = []
+        used: set[str] = set(taken)
+        finders: tuple[Finder, ...] = (find_objects, find_functions, find_scripts)
+        for finder in finders:
+            for group in finder(file, frozenset(used)):
+                accesses = list(itertools.islice(group, MOST))
+                known = _best(accesses, best_reading)
+                if not known and finder is find_scripts:
+                    known = _best(accesses, unseen_reading)
+                found = [self._chain(file, k) for k in known] or [self._differences(accesses)]
+                for unit in found:
+                    if unit is not None:
+                        units.append(unit)
+                        used |= {member.partition(".")[0] for member in unit.members}
+        file.mutated.clear()
+        return units
+
+    def _chain(self, file: UserFile, known: Known) -> Unit | None:
+        """A network that was recognised, unless its gradients say nothing."""
+        unsure = doubt(known.access, known.reading)
+        if unsure:
+            file.notes.append(f"{known.access.name} is not compared: {unsure}")
+            return None
+        self._known[known.access.name] = known
+        return _unit(known.access, known.reading)
+
+    def _differences(self, accesses: list[Access]) -> Unit | None:
+        """A network that is no chain of known layers, if its gradients are those of some loss of its own output."""
+        best: tuple[Access, NumericReading] | None = None
+        for access in accesses:
+            reading = numeric_reading(access)
+            if reading is not None and (best is None or reading.agreeing > best[1].agreeing):
+                best = access, reading
+                if reading.agreeing == reading.total:
+                    break
+        if best is None:
+            return None
+        self._numeric[best[0].name] = best
+        return _numeric_unit(*best)
+
+    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
+        """The network behind the common door."""
+        known = self._known[unit.name]
+        return NetworkModel(case, known.access, known.reading)
+
+    def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
+        """The gradients beside derivatives of the user's own output."""
+        return derived(*self._numeric[unit.name], case)
+
+
+def _best(accesses: Iterable[Access], read: Callable[[Access], Reading | None]) -> list[Known]:
+    """Of several ways to run one network, the one that shows gradients best, and the one that shows an update best."""
+    best: dict[str, Known] = {}
+    for access in accesses:
+        reading = read(access)
+        if reading is None or not reading.total:
+            continue
+        held = best.get(reading.shows)
+        if held is None or rank(reading) > rank(held.reading):
+            best[reading.shows] = Known(access, reading)
+    update, shown = best.get("update"), best.get("gradients")
+    if update and shown and update.reading.pattern == shown.reading.pattern and update.reading.factor > 0:
+        # The update does what the gradients say: told once.
+        del best["update"]
+        members = tuple(dict.fromkeys((*shown.access.members, *update.access.members)))
+        shown.access.members = members
+    return list(best.values())
+
+
+def _unit(access: Access, reading: Reading) -> Unit:
+    n = reading.chain.sizes[0]
+    classes = reading.chain.sizes[-1]
+    counted = reading.labels != LABELS[0] and classes > 1
+    # One example of the last class, and a few more than that.
+    sizes = (max(6, 3 * classes),) if counted else (6, 1)
+    if reading.single:
+        cases = [Case(f"check/{access.name}/example{i}", reading.regularised(1), (1,), (n,)) for i in (1, 2)]
+    else:
+        cases = [Case(f"check/{access.name}/batch{m}", reading.regularised(m), (m,), (n,)) for m in sizes]
+    if counted and not reading.single:
+        cases = [_with_last_class(case) for case in cases]
+    names = {f"dense{i}.W": w for i, w in enumerate(reading.chain.weights, start=1)}
+    names |= {f"dense{i}.b": b for i, b in enumerate(reading.chain.biases, start=1) if b is not None}
+    if reading.chain.augmented:
+        names |= {
+            f"dense{i}.b": f"the bias in {w}"
+            for i, w in enumerate(reading.chain.weights, start=1)
+            if reading.chain.in_row(i - 1)
+        }
+    short = {name: re.sub(r"^.*\['(\w+)'\]$", r"\1", name) for name in names.values()}
+    if len(set(short.values())) == len(short):
+        names = {tensor: short[name] for tensor, name in names.items()}
+    return Unit(
+        access.name,
+        "networks",
+        _title(reading),
+        access.line,
+        access.members,
+        tuple(cases),
+        {"names": names, "floor": FLOOR if reading.deviation > 1e-11 else 0.0},
+        tuple(_assumptions(access, reading)),
+        tuple(_alternatives(reading)),
+    )
+
+
+SEEDS = 8
+"""Seeds of a run for which a case is sure to hold the last class."""
+
+
+def _numeric_unit(access: Access, reading: NumericReading) -> Unit:
+    n, single = reading.chain.sizes[0], reading.form in SINGLE
+    cases = [Case(f"check/{access.name}/{m}", architecture(), (m,), (n,)) for m in ((1,) if single else (5,))]
+    names = {f"network.{name}": name for name in access.parameters}
+    assumptions = (
+        FORM_TITLES[reading.form] + _targets(reading.labels, reading.chain.sizes[-1]),
+        f"the loss is the {reading.loss}",
+        "the forward pass is that of no network known here: it was taken as it is, and compared with nothing",
+    )
+    sizes = "-".join(str(size) for size in reading.chain.sizes)
+    return Unit(
+        access.name,
+        "networks",
+        f"network {sizes}" if isinstance(reading.chain, Chain) else "network of single numbers",
+        access.line,
+        access.members,
+        tuple(cases),
+        {"names": names, "differences": True},
+        assumptions,
+    )
+
+
+def _with_last_class(case: Case) -> Case:
+    """The case with an id under which the last class occurs, whatever the seed: code that counts the classes it sees needs it."""
+    for variant in itertools.count(1):
+        tried = replace(case, id=f"{case.id}-{variant}")
+        targets = [b.target for seed in range(SEEDS) for b in plan(replace(tried, seed=seed)).batches]
+        if all(t is not None and (t.shape[1] == 1 or t[:, -1].any()) for t in targets):
+            return tried
+    raise AssertionError
+
+
+def _title(reading: Reading) -> str:
+    sizes = "-".join(str(n) for n in reading.chain.sizes)
+    kinds = ", ".join(name if name != IDENTITY else "linear" for name in reading.activations)
+    return f"network {sizes} ({kinds})"
+
+
+def _targets(labels: str, k: int) -> str:
+    if labels == LABELS[0]:
+        return ""
+    return "; targets are class numbers" if k > 1 else "; targets are one number for each example"
+
+
+def _assumptions(access: Access, reading: Reading) -> list[str]:
+    assert reading.arch.loss is not None
+    loss = LOSS_TITLES[type(reading.arch.loss)]
+    told = [FORM_TITLES[reading.form] + _targets(reading.labels, reading.chain.sizes[-1])]
+    told.append(f"the loss is the {loss}{_scale(reading, visible=access.rate)}")
+    if reading.decay:
+        per = {0: "lambda/(2m)", 1: "lambda/2", -1: "lambda/(2m^2)"}[reading.decay_power]
+        told.append(f"weights decay: {per} times the sum of their squares, lambda = {reading.decay:.4g}")
+    if not reading.output:
+        told.append("the output is not kept under a name of its own: it was not compared")
+    if reading.deviation > 1e-11:
+        told.append(
+            f"gradients agree to {reading.deviation:.0e} only: an epsilon or a clipped probability stands in the loss"
+        )
+    return told
+
+
+def _scale(reading: Reading, visible: float | None) -> str:
+    """The scale of the user's loss in words; scratch's squared error has a half and, as all losses, a mean over the examples."""
+    factor = abs(reading.factor) if reading.shows == "update" else reading.factor
+    how = {1: "summed over the examples", 0: "averaged over the examples", -1: "averaged over the examples twice"}
+    text = "" if reading.single else f", {how[reading.power]}"
+    if isinstance(reading.arch.loss, MeanSquaredError):
+        if factor == 1:
+            return text + " and halved"
+        factor = factor / 2
+    return text if factor == 1 else f"{text}, times {factor:.4g}"
+
+
+def _alternatives(reading: Reading) -> list[str]:
+    return []
+
+
+class NetworkModel(Base):
+    """The user's network on weights and batches of a case.
+
+    Parameters
+    ----------
+    case : Case
+    access : Access
+    reading : Reading
+    """
+
+    def __init__(self, case: Case, access: Access, reading: Reading) -> None:
+        super().__init__(case)
+        self._access, self._reading = access, reading
+
+    def differentiate(self, x, target=None, upstream=None, training=True, masks=None):
+        """The user's step."""
+        r, m = self._reading, len(x)
+        params = self._params(x.dtype)
+        given = put_target(target, r.form, r.labels)
+        seen = self._access.step(params, put(x, r.form), given, m)
+        grads = r.chain.from_user(gradients(self._access, params, seen))
+        scaled = {
+            layer: {p: _divided(g, r.scale(m), x.dtype) for p, g in reversed(named.items())}
+            for layer, named in grads.items()
+        }
+        return Pass({}, None, scaled, {}, upstream)
+
+    def _params(self, dtype: np.dtype) -> dict[str, Array]:
+        own = self.weights()
+        return {n: a.astype(dtype) for n, a in self._reading.chain.to_user(own, self._access.parameters).items()}
+
+    def evaluate(self, x: Array) -> dict[str, Array]:
+        """The user's output."""
+        r = self._reading
+        if not r.output:
+            return {}
+        outputs = []
+        size = 1 if r.single else len(x)
+        for i in range(0, len(x), size):
+            part = x[i : i + size]
+            target = np.eye(r.chain.sizes[-1], dtype=x.dtype)[[-1] * len(part)]
+            seen = self._access.forward(
+                self._params(x.dtype), put(part, r.form), put_target(target, r.form, r.labels), len(part)
+            )
+            if r.output not in seen.arrays:
+                raise UserError(f"{self._access.name}: no output ({r.output})")
+            a = as_rows(seen.arrays[r.output], len(part), r.chain.sizes[-1], r.form)
+            outputs.append(seen.arrays[r.output] if a is None else a)
+        result = np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+        logits = r.arch.loss is not None and type(r.arch.loss).probabilities is not Loss.probabilities
+        # A network that leaves softmax to its loss gives logits, which are the last layer's output.
+        return {"predictions" if r.probabilities or not logits else r.arch.layers[-1][0]: result}
+
+
+def _divided(g: Array, by: float, dtype: np.dtype) -> Array:
+    return (g / by).astype(g.dtype) if g.dtype.kind == "f" else g / by

@@ -1,0 +1,657 @@
+"""Optimizer objects: update rules that are handed parameters and gradients, or layers that hold both.
+
+The rule is known by the class's name. Its form, momentum as a sum or an average, epsilon inside or outside the root, before or after
+the bias correction, is found by following the object for a few steps. All forms that a framework or a paper has are right.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from comparisons.case import Case
+from comparisons.check.calling import array, parameters, plain, tree
+from comparisons.check.construct import arguments
+from comparisons.check.models import OptimizerModel
+from comparisons.check.objects import method
+from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.plan import plan
+from comparisons.trace import Model
+from scratch import Adagrad, Adam, AdamW, Dense, GradientDescent, Momentum, Nesterov, Optimizer, RMSprop, architecture
+
+Array = np.ndarray
+Arrays = dict[str, Array]
+Step = Callable[[Arrays, Arrays], Arrays]
+
+RATE = 0.05
+STEP = ("updateparams", "update", "step", "updateparameters", "applygradients", "optimize", "updateweights", "apply", "__call__", "call", "getupdates",
+        "minimize", "optimise", "updateparam", "gradientdescent", "applygradient", "updatelayer", "performupdate", "run", "updateparamssingle")  # fmt: skip
+KINDS: tuple[tuple[str, str], ...] = (
+    (r"adamw", "AdamW"),
+    (r"adadelta|adamax|nadam|amsgrad|lamb|lion|rmsprop(gravesmom)|lbfgs|newton|nadamw", ""),
+    (r"adam(?!ax)", "Adam"),
+    (r"rms", "RMSprop"),
+    (r"ada_?grad", "Adagrad"),
+    (r"nesterov|^nag", "Nesterov"),
+    (r"momentum", "Momentum"),
+    (r"sgd|gradientdescent|^gd$|vanilla|stochastic|^optimizer$|^optimiser$", "GradientDescent"),
+)
+TITLES = {
+    "GradientDescent": "gradient descent",
+    "Momentum": "momentum",
+    "Nesterov": "Nesterov's momentum",
+    "Adagrad": "Adagrad",
+}
+HYPER: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("lr", "learningrate", "eta", "alpha", "stepsize", "learnrate", "rate", "l"),
+    "beta1": ("beta1", "b1", "rho1", "betaone", "betam", "beta", "m1", "decay1"),
+    "beta2": ("beta2", "b2", "rho2", "betatwo", "betav", "m2", "decay2"),
+    "beta": ("momentum", "beta", "mu", "gamma", "rho", "decayrate", "decay", "alpha", "mom", "friction", "discount", "beta1", "b", "beta2", "momentumcoefficient",
+             "forgettingfactor", "momentumrate"),
+    "epsilon": ("eps", "epsilon", "e"),
+    "weight_decay": ("weightdecay", "wd", "lambd", "decoupledweightdecay", "l2"),
+}  # fmt: skip
+WANTED = {
+    "GradientDescent": (),
+    "Momentum": ("beta",),
+    "Nesterov": ("beta",),
+    "RMSprop": ("beta", "epsilon"),
+    "Adagrad": ("epsilon",),
+    "Adam": ("beta1", "beta2", "epsilon"),
+    "AdamW": ("beta1", "beta2", "epsilon", "weight_decay"),
+}
+USED = {"learning_rate": RATE, "beta": 0.8, "beta1": 0.85, "beta2": 0.97, "epsilon": 1e-8, "weight_decay": 0.02}
+DEFAULTS = {"learning_rate": 0.01, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}
+SMALL = 1e-30
+"""An epsilon that does not show wherever it stands, in float32 either."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an optimizer is taken.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the scratch class.
+    step : str
+        Its method.
+    form : str
+        How parameters and gradients are handed over.
+    arguments : dict
+        Values of the constructor's arguments.
+    rule : Optimizer
+    small : bool
+        Whether epsilon is set to `SMALL`, as it stands elsewhere than in scratch.
+    names : tuple of str
+        Of weights and biases, and of their gradients, in a layer.
+    told : str
+    """
+
+    kind: str
+    step: str
+    form: str
+    arguments: dict[str, Any]
+    rule: Optimizer
+    small: bool = False
+    names: tuple[str, str, str, str] = ("W", "b", "dW", "db")
+    told: str = ""
+
+
+class OptimizerObjects:
+    """Classes that are optimizers."""
+
+    name = "optimizers"
+
+    def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
+        """Every class of a known rule that can be made and stepped."""
+        units = []
+        for name, cls in file.classes().items():
+            kind = _kind(name)
+            step = method(cls, STEP)
+            if name in taken or not kind or not step:
+                continue
+            unit = _unit(file, name, cls, kind, step)
+            if unit is not None:
+                units.append(unit)
+        file.mutated.clear()
+        return units
+
+    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
+        """The optimizer behind the common door."""
+        reading = unit.options["reading"]
+        return OptimizerModel(case, lambda: _started(file, file.classes()[unit.name], reading))
+
+
+def _kind(name: str) -> str:
+    called = plain(name)
+    return next((kind for pattern, kind in KINDS if re.search(pattern, called)), "")
+
+
+def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | None:
+    told: UserError | None = None
+    if kind == "GradientDescent" and "beta" in _roles(cls, "Momentum").values():
+        kind = "Momentum"
+    given = _arguments(cls, kind)
+    for form in _forms(cls, step):
+        for names in _names(file, form):
+            reading = Reading(kind, step, form, given, GradientDescent(RATE), names=names)
+            try:
+                fitted = _fitted(file, cls, reading)
+            except UserError as error:
+                told = told or error
+                continue
+            if fitted is not None:
+                return _described(file, name, fitted)
+    if told is not None and not isinstance(told.__cause__, NotImplementedError):
+        file.notes.append(f"{name} is not compared: {told}")
+    return None
+
+
+HELD = ("params", "parameters", "model", "net", "network", "layers", "layer", "weights", "modelparams", "param", "grads", "gradients", "shape")  # fmt: skip
+
+
+EXTRAS = (
+    "weightdecay",
+    "wd",
+    "l2",
+    "lambd",
+    "decay",
+    "lrdecay",
+    "decayrate",
+    "nesterov",
+    "amsgrad",
+    "dampening",
+    "reg",
+    "learningratedecay",
+)
+
+
+def _arguments(cls: type, kind: str) -> dict[str, Any]:
+    """Values for the constructor: hyper-parameters by role; for what is to be held, its name."""
+    roles = _roles(cls, kind)
+    given: dict[str, Any] = {}
+    for p in arguments(cls):
+        if p.name in roles:
+            given[p.name] = USED[roles[p.name]]
+        elif plain(p.name) in HELD:
+            given[p.name] = p.name
+        elif plain(p.name) in EXTRAS and isinstance(p.default, int | float):
+            given[p.name] = type(p.default)(0)  # a decay, a look-ahead: not what the class is named for
+        elif p.default is p.empty:
+            given[p.name] = RATE if plain(p.name) in HYPER["learning_rate"] else 0.0
+    return given
+
+
+def _roles(cls: type, kind: str) -> dict[str, str]:
+    """Hyper-parameter that each argument of the constructor is; of several that could be one, the one with the usual name."""
+    found: dict[str, str] = {}
+    asked = {p.name: plain(p.name) for p in arguments(cls) if not _rate_decay(p.name, p.default)}
+    for role in ("learning_rate", *WANTED[kind]):
+        fitting = [n for n, called in asked.items() if called in HYPER[role] and n not in found]
+        if fitting:
+            found[min(fitting, key=lambda n: HYPER[role].index(asked[n]))] = role
+    return found
+
+
+def _rate_decay(name: str, default: Any) -> bool:
+    """Whether `decay` is that of the learning rate: by default there is next to none."""
+    return plain(name) == "decay" and isinstance(default, int | float) and default < 0.5
+
+
+def _forms(cls: type, step: str) -> list[str]:
+    """Ways to hand parameters over, those first that the arguments' names speak of."""
+    names = [plain(p.name) for p in parameters(getattr(cls, step)) if p.default is p.empty and p.name != "self"]
+    held = [plain(p.name) for p in arguments(cls)]
+    if {"w", "b", "dw", "db"} <= set(names):
+        return ["both"]
+    if "layer" in names:
+        return ["layer"]
+    if any(n in ("layers", "network", "model", "net") for n in names):
+        return ["layers", "network", "layer"]
+    if not names:
+        holds_layers = any(n in ("layers", "model", "net", "network") for n in held)
+        return ["layers held", "network held"] if holds_layers else ["parameters held", "layers held"]
+    if any("name" in n or n in ("key", "id", "index", "i") for n in names) or len(names) >= 3:
+        return ["one array by name", "one array", "layer"]
+    if len(names) == 1:
+        return ["layer", "layers", "network", "parameters held", "pairs"]
+    if any(n.endswith("s") for n in names[:2]):
+        return ["dictionaries", "lists", "one array"]
+    return ["one array", "dictionaries", "lists"]
+
+
+def _names(file: UserFile, form: str) -> list[tuple[str, str, str, str]]:
+    """Names of a layer's weights, biases and their gradients."""
+    usual = [("weights", "biases", "dweights", "dbiases"), ("W", "b", "dW", "db"), ("weights", "bias", "dweights", "dbias"), ("w", "b", "dw", "db"),
+             ("weights", "biases", "weights_gradient", "biases_gradient"), ("weight", "bias", "dweight", "dbias"), ("weights", "bias", "grad_weights", "grad_bias"),
+             ("W", "b", "grad_W", "grad_b"), ("weights", "bias", "weights_grad", "bias_grad"), ("weights", "biases", "d_weights", "d_biases"),
+             ("weights", "bias", "dW", "db"), ("weights", "biases", "dW", "db"), ("W", "b", "W_grad", "b_grad"), ("w", "b", "grad_w", "grad_b")]  # fmt: skip
+    if "layer" not in form and "network" not in form:
+        return usual[1:2]
+    text = "".join(_lines(file))
+    return (
+        sorted(usual, key=lambda names: -sum(len(re.findall(rf"\b{n}\b", text)) for n in names))[:6] if text else usual
+    )
+
+
+def _lines(file: UserFile) -> list[str]:
+    import linecache
+
+    return linecache.getlines(file.path)
+
+
+def _started(file: UserFile, cls: type, reading: Reading) -> Step:
+    """A fresh optimizer; each call of what is returned is one step."""
+    world = World(reading)
+    made: list[Any] = []
+
+    def step(params: Arrays, grads: Arrays) -> Arrays:
+        world.set(params, grads)
+        if not made:
+            with _epsilon(cls, reading):
+                made.append(_made(file, cls, reading, world))
+        with _epsilon(cls, reading):
+            return world.stepped(file, made[0])
+
+    return step
+
+
+def _made(file: UserFile, cls: type, reading: Reading, world: World) -> Any:
+    given = {n: world.held(v) if isinstance(v, str) else v for n, v in reading.arguments.items()}
+    thing = file.call(cls, **given)
+    if reading.small:
+        for name in vars(thing):
+            if plain(name) in HYPER["epsilon"]:
+                setattr(thing, name, SMALL)
+    return thing
+
+
+class _epsilon:  # noqa: N801  (used as a function)
+    """While it lasts, epsilons that stand in the code of a class as numbers are `SMALL`."""
+
+    def __init__(self, cls: type, reading: Reading) -> None:
+        self._codes = [f for f in vars(cls).values() if isinstance(f, FunctionType)] if reading.small else []
+
+    def __enter__(self) -> None:
+        self._old = [(f, f.__code__, f.__defaults__) for f in self._codes]
+        for f in self._codes:
+            f.__code__ = f.__code__.replace(co_consts=tuple(_smaller(c) for c in f.__code__.co_consts))
+            f.__defaults__ = tuple(_smaller(d) for d in f.__defaults__) if f.__defaults__ else f.__defaults__
+
+    def __exit__(self, *error: object) -> None:
+        for f, code, defaults in self._old:
+            f.__code__, f.__defaults__ = code, defaults
+
+
+def _smaller(value: Any) -> Any:
+    return SMALL if isinstance(value, float) and 0 < value <= 1e-5 else value
+
+
+class World:
+    """Parameters and gradients in the form that an optimizer wants.
+
+    Parameters
+    ----------
+    reading : Reading
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.layer: Any = None
+        self.values: list[Array] = []
+        self._steps = 0
+
+    def set(self, params: Arrays, grads: Arrays) -> None:
+        """The present values; objects stay the same, as optimizers may remember by identity."""
+        self.params, self.grads = params, grads
+        self._steps += 1
+        if self.layer is None:
+            self.layer = _thing(self.reading)
+            self.network = SimpleNamespace(layers=[self.layer], trainable_layers=[self.layer], params_and_grads=self._pairs,
+                                           parameters=lambda: self.values)  # fmt: skip
+            self.dictionary = {_short(n): a for n, a in params.items()}
+            self.values = list(params.values())
+            self.gradient_dictionary: Arrays = {}
+            self.gradient_list: list[Array] = []
+            self.held_objects = [_Parameter(a) for a in self.values]
+        self.gradient_dictionary.update({_short(n): g for n, g in grads.items()})
+        self.gradient_list[:] = list(grads.values())
+        w, b = params.values()
+        dw, db = grads.values()
+        names = self.reading.names
+        for name, a in zip(names, (w, b, dw, db), strict=True):
+            setattr(self.layer, name, a)
+        for held, a, g in zip(self.held_objects, params.values(), grads.values(), strict=True):
+            held.data = held.value = held.weight = a
+            held.grad = held.gradient = g
+        self.dictionary.update({_short(n): a for n, a in params.items()})
+        self.values[:] = list(params.values())
+        self.layer.params = {names[0]: w, names[1]: b}
+        self.layer.grads = {names[0]: dw, names[1]: db, names[2]: dw, names[3]: db}
+        self.layer.parameters, self.layer.gradients = self.layer.params, self.layer.grads
+
+    def _pairs(self) -> Iterator[tuple[Array, Array]]:
+        yield from zip(self.values, self.gradient_list, strict=True)
+
+    def held(self, name: str) -> Any:
+        """What the constructor is given for an argument of this name."""
+        called = plain(name)
+        if called in ("layers",):
+            return [self.layer]
+        if called in ("model", "net", "network"):
+            return self.network
+        if called in ("layer",):
+            return self.layer
+        if called in ("grads", "gradients"):
+            return self.gradient_dictionary
+        return self.held_objects if self.reading.form == "parameters held" else self.dictionary
+
+    def stepped(self, file: UserFile, thing: Any) -> Arrays:
+        """Parameters after one step."""
+        f = getattr(thing, self.reading.step)
+        for name in ("pre_update_params", "pre_update"):
+            if hasattr(thing, name):
+                file.call(getattr(thing, name))
+        moved = self._call(file, f, thing)
+        for name in ("post_update_params", "post_update"):
+            if hasattr(thing, name):
+                file.call(getattr(thing, name))
+        file.mutated.clear()  # to change parameters in place is what optimizers do
+        return dict(zip(self.params, (array(a, "a parameter after the step") for a in moved), strict=True))
+
+    def _call(self, file: UserFile, f: Callable[..., Any], thing: Any) -> list[Any]:
+        form, names = self.reading.form, self.reading.names
+        match form:
+            case "dictionaries":
+                result = file.call(f, self.dictionary, self.gradient_dictionary)
+                return (
+                    list(result.values())
+                    if isinstance(result, dict) and len(result) == 2
+                    else list(self.dictionary.values())
+                )
+            case "lists":
+                result = file.call(f, self.values, self.gradient_list)
+                return list(result) if isinstance(result, list | tuple) and len(result) == 2 else self.values
+            case "one array" | "one array by name":
+                return self._each(file, f, thing)
+            case "layer" | "layers" | "network":
+                file.call(f, {"layer": self.layer, "layers": [self.layer], "network": self.network}[form])
+            case "both":
+                (w, b), (dw, db) = self.params.values(), self.grads.values()
+                known = {"w": w, "b": b, "dw": dw, "db": db}
+                return list(
+                    file.call(
+                        f,
+                        **{
+                            p.name: known.get(plain(p.name), self._steps) for p in parameters(f) if p.default is p.empty
+                        },
+                    )
+                )
+            case "pairs":
+                file.call(f, list(self._pairs()))
+                return self.values
+            case "parameters held":
+                file.call(f)
+                return [
+                    p.value if p.value is not a else p.data
+                    for p, a in zip(self.held_objects, self.params.values(), strict=True)
+                ]
+            case _:
+                file.call(f)
+        now = [getattr(self.layer, n) for n in names[:2]]
+        kept = [self.layer.params[n] for n in names[:2]]
+        return [k if k is not a else n for k, n, a in zip(kept, now, self.params.values(), strict=True)]
+
+    def _each(self, file: UserFile, f: Callable[..., Any], thing: Any) -> list[Any]:
+        """Each parameter on its own; optimizers that keep moments for one parameter alone come as several."""
+        results = []
+        asked = [p for p in parameters(f) if p.default is p.empty]
+        for i, (name, w) in enumerate(self.params.items()):
+            own = self._own(thing, i)
+            g = getattr(own, self.reading.step)
+            given: dict[str, Any] = {}
+            for j, p in enumerate(asked):
+                called = plain(p.name)
+                if called in ("t", "step", "iteration", "epoch", "timestep", "iter"):
+                    given[p.name] = self._steps
+                elif "name" in called or called in ("key", "id", "index", "i"):
+                    given[p.name] = _short(name)
+                elif called in ("lr", "learningrate"):
+                    given[p.name] = RATE
+                else:
+                    given[p.name] = self.grads[name] if ("grad" in called or (called.startswith("d") and j) or (j == 1 and not _gradient_first(asked))
+                                                         or (j == 0 and _gradient_first(asked))) else w  # fmt: skip
+            result = file.call(g, **given)
+            results.append(w if result is None else result)
+        return results
+
+    def _own(self, thing: Any, i: int) -> Any:
+        import copy
+
+        if self.reading.form == "one array by name":
+            return thing
+        if not hasattr(self, "_copies"):
+            self._copies = [thing, *(copy.deepcopy(thing) for _ in range(3))]
+        return self._copies[i]
+
+
+def _gradient_first(asked: list[Any]) -> bool:
+    return "grad" in plain(asked[0].name)
+
+
+class _Parameter:
+    """A parameter with its gradient, under the usual names."""
+
+    def __init__(self, a: Array) -> None:
+        self.data = self.value = self.weight = a
+        self.grad = self.gradient = np.zeros_like(a)
+        self.shape = a.shape
+        self.requires_grad = True
+
+
+def _thing(reading: Reading) -> Any:
+    return SimpleNamespace(trainable=True, name="layer1", weight_regularizer_l1=0, weight_regularizer_l2=0)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2] + "1"
+
+
+CASE_STEPS = 12
+
+
+def _case(name: str, rule: Optimizer) -> Case:
+    return Case(f"check/{name}/steps", architecture(Dense(5, 4)), (1,) * CASE_STEPS, (5,), optimizer=rule, recorded_gradients=True,
+                recorded_steps=(1, 2, 3, CASE_STEPS))  # fmt: skip
+
+
+def _followed(step: Step) -> list[Arrays]:
+    """Parameters after each of a few steps."""
+    drawn = plan(_case("probe", GradientDescent(RATE)))
+    params = {f"dense1.{n}": a.copy() for n, a in drawn.weights.params["dense1"].items()}
+    found = []
+    for grads in drawn.gradients[:5]:
+        params = step(
+            {n: a.copy() for n, a in params.items()}, {f"dense1.{n}": g.copy() for n, g in grads["dense1"].items()}
+        )
+        found.append({n: np.array(a) for n, a in params.items()})
+    return found
+
+
+def _of_rule(
+    rule: Callable[[Array, Array, dict[str, Array], int], Array], start: Callable[[Array], dict[str, Array]]
+) -> Step:
+    """The same door for a rule of ours."""
+    states: dict[str, dict[str, Array]] = {}
+    count = [0]
+
+    def step(params: Arrays, grads: Arrays) -> Arrays:
+        count[0] += 1
+        for n, a in params.items():
+            states.setdefault(n, start(a))
+        return {n: rule(a, grads[n], states[n], count[0]) for n, a in params.items()}
+
+    return step
+
+
+def _apart(a: list[Arrays], b: list[Arrays]) -> float:
+    """Largest difference of two histories."""
+    worst = 0.0
+    for x, y in zip(a, b, strict=True):
+        for n in x:
+            if x[n].shape != y[n].shape:
+                return np.inf
+            d = np.abs(x[n] - y[n]).max()
+            worst = max(worst, float(d) if np.isfinite(d) else np.inf)
+    return worst
+
+
+def _fitted(file: UserFile, cls: type, reading: Reading) -> Reading | None:
+    """The reading with the rule that the code follows, or the usual one if it follows none; None if it moves nothing."""
+    history = _followed(_started(file, cls, reading))
+    drawn = plan(_case("probe", GradientDescent(RATE)))
+    w = {f"dense1.{n}": a for n, a in drawn.weights.params["dense1"].items()}
+    if all(np.array_equal(history[-1][n], w[n]) for n in w) or any(history[-1][n].shape != w[n].shape for n in w):
+        return None
+    values = _values(file, cls, reading)
+    longest, chosen = -1, reading
+    for rule, told in _rules(reading.kind, values):
+        steps = _agreeing(history, _followed(_of_rule(rule.update, rule.initial_state)))
+        if steps > longest:
+            longest, chosen = steps, replace(reading, rule=rule, told=told if steps else "")
+    for variant, told in _elsewhere(reading.kind, values):
+        steps = _agreeing(history, _followed(_of_rule(variant, _two_moments)))
+        if steps > longest:
+            small = next(_rules(reading.kind, values | {"epsilon": SMALL}))[0]
+            longest, chosen = steps, replace(reading, rule=small, small=True, told=told)
+    return chosen
+
+
+def _two_moments(a: Array) -> dict[str, Array]:
+    return {"v": np.zeros_like(a), "s": np.zeros_like(a)}
+
+
+def _agreeing(a: list[Arrays], b: list[Arrays]) -> int:
+    """How many steps two histories have in common from the first on; a convention is one that holds for most of them."""
+    for i in range(len(a)):
+        if not _apart(a[i : i + 1], b[i : i + 1]) <= 1e-11:
+            return i
+    return len(a)
+
+
+def _values(file: UserFile, cls: type, reading: Reading) -> dict[str, float]:
+    """Hyper-parameters of the object: as it was told, or as it has them."""
+    world = World(reading)
+    drawn = plan(_case("probe", GradientDescent(RATE)))
+    named = {f"dense1.{n}": a for n, a in drawn.weights.params["dense1"].items()}
+    world.set(named, {n: np.zeros_like(a) for n, a in named.items()})
+    thing = _made(file, cls, reading, world)
+    values, roles = dict(DEFAULTS), _roles(cls, reading.kind)
+    constants = _constants(cls)
+    asked = [plain(p.name) for p in parameters(getattr(cls, reading.step))]
+    if any(n in HYPER["learning_rate"] for n in asked):
+        values["learning_rate"] = RATE
+    small = [c for c in constants if 0 < c <= 1e-5]
+    if small:
+        values["epsilon"] = small[0]
+    for role in ("learning_rate", *WANTED[reading.kind]):
+        told = [reading.arguments[n] for n, r in roles.items() if r == role]
+        names = sorted((n for n in vars(thing) if plain(n) in HYPER[role]), key=lambda n: HYPER[role].index(plain(n)))
+        held = [v for n in names if isinstance(v := vars(thing)[n], int | float) and not isinstance(v, bool)]
+        if told or held:
+            values[role] = float((told or held)[0])
+        elif role == "beta":
+            between = [c for c in constants if 0.5 <= c < 1]
+            values[role] = between[0] if between else values[role]
+    return values
+
+
+def _constants(cls: type) -> list[float]:
+    body = tree(cls)
+    return (
+        [n.value for n in ast.walk(body) if isinstance(n, ast.Constant) and isinstance(n.value, float)] if body else []
+    )
+
+
+def _rules(kind: str, v: dict[str, float]) -> Iterator[tuple[Optimizer, str]]:
+    """Forms of a rule that scratch has, the usual one first."""
+    rate, beta, eps = v["learning_rate"], v["beta"], v["epsilon"]
+    match kind:
+        case "GradientDescent":
+            yield GradientDescent(rate), ""
+        case "Momentum":
+            yield Momentum(rate / (1 - beta), beta), "momentum sums gradients, v = beta v + g, as the frameworks do"
+            yield Momentum(rate, beta), "momentum averages gradients, v = beta v + (1 - beta) g"
+        case "Nesterov":
+            yield Nesterov(rate, beta), ""
+        case "RMSprop":
+            yield RMSprop(rate, beta, eps), ""
+        case "Adagrad":
+            yield Adagrad(rate, eps), ""
+        case "Adam":
+            yield Adam(rate, v["beta1"], v["beta2"], eps), ""
+        case "AdamW":
+            yield AdamW(rate, v["beta1"], v["beta2"], eps, v["weight_decay"]), ""
+
+
+Rule = Callable[[Array, Array, dict[str, Array], int], Array]
+INSIDE = "epsilon stands inside the root; for the comparison it is made so small that its place does not matter"
+BEFORE = "epsilon is added before the bias correction, as in Keras; for the comparison it is made so small that its place does not matter"
+
+
+def _elsewhere(kind: str, v: dict[str, float]) -> Iterator[tuple[Rule, str]]:
+    """Forms of a rule with epsilon elsewhere, which are right too; used to recognise them, never to judge."""
+    rate, beta, eps, b1, b2 = v["learning_rate"], v["beta"], v["epsilon"], v["beta1"], v["beta2"]
+
+    def rms(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
+        s["s"] = beta * s["s"] + (1 - beta) * g**2
+        return w - rate * g / np.sqrt(s["s"] + eps)
+
+    def adagrad(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
+        s["s"] = s["s"] + g**2
+        return w - rate * g / np.sqrt(s["s"] + eps)
+
+    def moments(g: Array, s: dict[str, Array]) -> None:
+        s["v"], s["s"] = b1 * s["v"] + (1 - b1) * g, b2 * s["s"] + (1 - b2) * g**2
+
+    def decayed(w: Array) -> Array:
+        return w - rate * v["weight_decay"] * w if kind == "AdamW" else w
+
+    def hat(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
+        moments(g, s)
+        return decayed(w) - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * s["v"] / (np.sqrt(s["s"]) + eps)
+
+    def inside(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
+        moments(g, s)
+        return decayed(w) - rate * s["v"] / (1 - b1**t) / np.sqrt(s["s"] / (1 - b2**t) + eps)
+
+    of: dict[str, list[tuple[Rule, str]]] = {
+        "RMSprop": [(rms, INSIDE)],
+        "Adagrad": [(adagrad, INSIDE)],
+        "Adam": [(hat, BEFORE), (inside, INSIDE)],
+        "AdamW": [(hat, BEFORE), (inside, INSIDE)],
+    }
+    yield from of.get(kind, [])
+
+
+def _described(file: UserFile, name: str, reading: Reading) -> Unit:
+    kind = type(reading.rule).__name__
+    told = [reading.told] if reading.told else []
+    case = _case(name, reading.rule)
+    return Unit(
+        name,
+        OptimizerObjects.name,
+        TITLES.get(kind, kind),
+        file.own[name],
+        (f"{name}.{reading.step}",),
+        (case,),
+        {"reading": reading},
+        tuple(told),
+    )

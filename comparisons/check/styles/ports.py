@@ -1,0 +1,133 @@
+"""A torch module and a Keras model in one file: one is the port of the other, whichever stands first is taken as the original."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from comparisons import ports
+from comparisons.case import Case
+from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.errors import BackproofError
+from comparisons.ports import PortResult
+from comparisons.trace import Model
+from scratch import Dense, architecture
+
+_MAKES = re.compile(r"\b(nn|layers|keras|Sequential|Module|Model)\b")
+_FRAMEWORK_WORDS = re.compile(r"torch|keras|tensorflow|tf|pt|pytorch|ported|port|original|_", re.IGNORECASE)
+
+
+class Ports:
+    """Models of both frameworks, paired."""
+
+    name = "ports"
+
+    def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
+        """Pairs of models, if the file has imported both frameworks."""
+        if not {"torch", "keras"} <= sys.modules.keys():
+            return []
+        models = dict(self._models(file, taken))
+        torches = [n for n, framework in models.items() if framework == "torch"]
+        kerases = [n for n, framework in models.items() if framework == "tensorflow"]
+        return [_unit(file, a, b) for a, b in _paired(torches, kerases)]
+
+    def _models(self, file: UserFile, taken: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """Names that give a model, with its framework; parts of another model are left out."""
+        parts = _used_by_classes(file)
+        for name in file.own:
+            if name in taken or name in parts:
+                continue
+            try:
+                model = _made(file, name)
+            except UserError:
+                continue
+            framework = ports.framework(model)
+            if framework is not None:
+                yield name, framework
+
+    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
+        """Never asked for: `port` compares."""
+        raise NotImplementedError
+
+    def port(self, file: UserFile, unit: Unit, case: Case) -> PortResult:
+        """The comparison of one pair."""
+        subject, reference = (_made(file, unit.options[role]) for role in ("subject", "reference"))
+        try:
+            return ports.compare_models(subject, reference, unit.name, seed=case.seed)
+        except BackproofError as error:
+            raise UserError(str(error)) from error
+
+
+def _unit(file: UserFile, torch: str, keras: str) -> Unit:
+    reference, subject = sorted((torch, keras), key=file.own.__getitem__)
+    kind = "Keras" if subject == keras else "torch"
+    case = Case(f"check/{subject}/port", architecture(Dense(1, 1)), (1,), (1,))
+    return Unit(
+        subject,
+        "ports",
+        f"port of {reference} to {kind}",
+        file.own[subject],
+        (subject, reference),
+        (case,),
+        {"port": True, "subject": subject, "reference": reference},
+        (f"{reference}, which stands first, is the original",),
+    )
+
+
+def _paired(torches: list[str], kerases: list[str]) -> list[tuple[str, str]]:
+    """By what is left of the names without words like torch and Keras, or in order where there are as many of each."""
+    plain = {_FRAMEWORK_WORDS.sub("", n).lower(): n for n in kerases}
+    named = [
+        (n, plain[_FRAMEWORK_WORDS.sub("", n).lower()]) for n in torches if _FRAMEWORK_WORDS.sub("", n).lower() in plain
+    ]
+    if len(named) == min(len(torches), len(kerases)):
+        return named
+    return list(zip(torches, kerases, strict=True)) if len(torches) == len(kerases) else []
+
+
+def _made(file: UserFile, name: str) -> Any:
+    """The model of that name: as it is, of a class, or of a function that needs no argument and seems to make one."""
+    found = file.namespace.get(name)
+    if not callable(found) or ports.framework(found) is not None:
+        return found
+    if any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in _parameters(found)):
+        return None
+    if inspect.isfunction(found) and not _MAKES.search(_source(file, name)):
+        return None
+    if isinstance(found, type) and not ports.is_model_class(found):
+        return None
+    return file.call(found)
+
+
+def _parameters(f: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(f).parameters.values())
+    except (ValueError, TypeError):
+        return []
+
+
+def _tree(file: UserFile) -> ast.Module:
+    return ast.parse("".join(linecache.getlines(file.path)) or "pass")
+
+
+def _source(file: UserFile, name: str) -> str:
+    for node in _tree(file).body:
+        if getattr(node, "name", None) == name:
+            return ast.unparse(node)
+    return ""
+
+
+def _used_by_classes(file: UserFile) -> set[str]:
+    """Names that another class of the file uses: blocks of a model rather than models."""
+    used: set[str] = set()
+    for node in _tree(file).body:
+        if isinstance(node, ast.ClassDef):
+            used |= {
+                n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name) and n.id != node.name
+            }
+    return used

@@ -1,0 +1,210 @@
+"""What is found in a user's file, and how it is called without doing harm."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from comparisons.case import Case
+from comparisons.check.attempts import Attempts
+from comparisons.trace import Model
+
+if TYPE_CHECKING:
+    from comparisons.check.differences import Derived
+    from comparisons.check.repro_record import Recorder
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One thing in a file that is compared on its own: a layer, a loss, an optimizer, a network.
+
+    Attributes
+    ----------
+    name : str
+        How the file calls it, e.g. `affine_forward`; unique within the file.
+    style : str
+        Name of the style that recognised it and knows how to call it.
+    title : str
+        What it was taken for, e.g. `dense layer`.
+    line : int
+        Where it is defined, 1-based.
+    members : tuple of str
+        The names in the file that belong to it.
+    cases : tuple of Case
+        What it is compared on.
+    options : dict
+        What the style found out about how it is to be called (layout, scale, ...); plain data.
+    assumptions, alternatives : tuple of str
+        One line each: what was taken for granted, and what else it could have been.
+    """
+
+    name: str
+    style: str
+    title: str
+    line: int
+    members: tuple[str, ...]
+    cases: tuple[Case, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+
+
+class UserError(Exception):
+    """The user's code raised, or returned what cannot be compared; one line that names the place."""
+
+
+@dataclass
+class UserFile:
+    """A file whose definitions have been run.
+
+    Attributes
+    ----------
+    path : str
+    namespace : dict
+        Its global names.
+    own : dict of str to int
+        Names that the file itself defines (not imports), in order, with their lines.
+    notes : list of str
+        What was done to make it run: statements left out, modules that stood in.
+    mutated : set of str
+        Arguments that the code changed in place since it was last emptied: `relu_backward changes its argument dA in place`.
+    recorder : Recorder, optional
+        Writes down every call, for a reproduction.
+    attempts : Attempts
+        Is told of every call, and knows what is not to be called again.
+    """
+
+    path: str
+    namespace: dict[str, Any]
+    own: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+    mutated: set[str] = field(default_factory=set)
+    recorder: Recorder | None = None
+    attempts: Attempts = field(default_factory=Attempts)
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """Functions that the file defines, lambdas included."""
+        return {n: f for n in self.own if isinstance(f := self.namespace.get(n), FunctionType)}
+
+    def classes(self) -> dict[str, type]:
+        """Classes that the file defines."""
+        return {n: c for n in self.own if isinstance(c := self.namespace.get(n), type)}
+
+    def call(self, what: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> Any:
+        """Call the user's code; notice what it changes in place.
+
+        Parameters
+        ----------
+        what : callable or str
+            A function or bound method, or the name of a function of the file.
+        *args, **kwargs
+            Handed over as they are: give copies.
+
+        Raises
+        ------
+        UserError
+            If it raises anything, `SystemExit` included.
+        """
+        f = self.namespace[what] if isinstance(what, str) else what
+        name = _told_apart(f)
+        if name in self.attempts.excluded:
+            raise UserError(f"{called(f)} {self.attempts.excluded[name]}")
+        named = _arguments(f, args, kwargs)
+        before = {name: [a.copy() for a in arrays(value)] for name, value in named.items()}
+        try:
+            with np.errstate(all="ignore"), self.attempts.of(name):
+                result = f(*args, **kwargs) if self.recorder is None else self.recorder.call(f, args, kwargs)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise UserError(self._told(f, error)) from error
+        for name, old in before.items():
+            now = list(arrays(named[name]))
+            changed = len(now) == len(old) and any(
+                a.shape == b.shape and not np.array_equal(a, b, equal_nan=b.dtype.kind in "fc")
+                for a, b in zip(now, old, strict=True)
+            )
+            if changed:
+                self.mutated.add(f"{called(f)} changes its argument {name} in place")
+        return result
+
+    def _told(self, f: Callable[..., Any], error: BaseException) -> str:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == self.path]
+        where = f", line {lines[-1]}" if lines else ""
+        if isinstance(error, SystemExit):
+            return f"{called(f)}{where}: ends the program (sys.exit)"
+        message = (str(error).strip() or "no message").splitlines()[0]
+        return f"{called(f)}{where}: {type(error).__name__}: {message}"
+
+
+def called(f: Callable[..., Any]) -> str:
+    """The name under which a person knows a function or method."""
+    return str(getattr(f, "__qualname__", None) or type(f).__name__)
+
+
+def _told_apart(f: Callable[..., Any]) -> str:
+    """The name of a function, with the line of one that has none."""
+    code = getattr(f, "__code__", None)
+    return f"{called(f)} (line {code.co_firstlineno})" if code and "<" in called(f) else called(f)
+
+
+def _arguments(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name, as far as the signature tells."""
+    code = getattr(getattr(f, "__func__", f), "__code__", None)
+    names = list(code.co_varnames[: code.co_argcount]) if code else []
+    if hasattr(f, "__self__") and names:
+        names = names[1:]
+    names += [f"number {i + 1}" for i in range(len(names), len(args))]
+    return dict(zip(names, args, strict=False)) | kwargs
+
+
+def arrays(value: Any) -> Iterator[Array]:
+    """All arrays in nested dictionaries, lists and tuples."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, dict):
+        for v in value.values():
+            yield from arrays(v)
+    elif isinstance(value, list | tuple):
+        for v in value:
+            yield from arrays(v)
+
+
+class Style(Protocol):
+    """A way of writing backprop: recognises its units in a file and calls them. Runs in the worker, so it imports no framework.
+
+    Attributes
+    ----------
+    name : str
+        Unique; a `Unit` carries it.
+    """
+
+    name: str
+
+    def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
+        """Units of this style; names in `taken` belong to units of styles that were asked before.
+
+        It may call the user's code (through `file.call`) to find out about layouts and scales; a `UserError` there is the
+        user's mistake, to be found again when the unit is run, so it is taken as no answer.
+        """
+        ...
+
+    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
+        """The unit behind the door that all implementations share, for one of its cases."""
+        ...
+
+
+@runtime_checkable
+class Differentiating(Protocol):
+    """A style that compares some of its units with finite differences of the user's own forward pass: `options["differences"]`."""
+
+    def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
+        """The unit's gradients, each with the derivative that it claims to be."""
+        ...

@@ -1,0 +1,184 @@
+"""The process in which the user's code runs: answers requests of `sandbox` until it is told to stop, or killed.
+
+Nothing that the code does here can harm the judge: it may print, never return, raise, or leave with `os._exit`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comparisons.case import Case
+from comparisons.check import source
+from comparisons.check.attempts import Attempts
+from comparisons.check.differences import Derived
+from comparisons.check.old_numpy import revive
+from comparisons.check.repro_record import Recorder, Recording
+from comparisons.check.styles import STYLES
+from comparisons.check.unit import Differentiating, Unit, UserError, UserFile
+from comparisons.plan import plan
+from comparisons.trace import record
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the file holds.
+
+    Attributes
+    ----------
+    units : tuple of Unit
+    unknown : tuple of str
+        Functions and classes of the file that belong to no unit.
+    notes : tuple of str
+        What was done to make the file run.
+    """
+
+    units: tuple[Unit, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The trace of one unit on one case, or why there is none.
+
+    Attributes
+    ----------
+    tensors : dict of str to ndarray
+    kinks : dict of str to str
+    mutated : tuple of str
+        Arguments that the code changed in place.
+    error : str
+    ours : bool
+        Whether the error is backproof's: the user's code could not be called as it was taken to want to be.
+    derived : tuple of Derived
+        Instead of a trace, where the unit's options have `differences`: its gradients beside finite differences.
+    rows : tuple of dict
+        Instead of a trace, where they have `port`: finished rows, as both models live in this process.
+    """
+
+    tensors: dict[str, Array]
+    kinks: dict[str, str]
+    mutated: tuple[str, ...]
+    error: str = ""
+    ours: bool = False
+    derived: tuple[Derived, ...] = ()
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+def find(file: UserFile) -> Found:
+    """Ask every style in turn what it recognises; a name belongs to the first that takes it.
+
+    A unit that cannot be run the way its style means to is offered to the styles after it: what looks like a mistake of the
+    file's may be another way of writing. If none of them takes it, it stays what it was.
+    """
+    units: list[Unit] = []
+    held: list[Unit] = []
+    taken: set[str] = set()
+    for style in STYLES.values():
+        try:
+            recognised = style.find(file, frozenset(taken))
+        except Exception as error:  # one way of writing that we misread must not hide the others
+            file.notes.append(f"looking for {style.name} failed, a mistake of backproof's: {_short(error)}")
+            continue
+        for unit in recognised:
+            if unit.cases and trace(file, unit, unit.cases[0], "float64").error:
+                held.append(unit)
+                continue
+            units.append(unit)
+            taken |= _names(unit)
+    for unit in held:
+        if not taken & _names(unit):
+            units.append(unit)
+            taken |= _names(unit)
+    own = [*file.functions(), *file.classes()]
+    units.sort(key=lambda unit: unit.line)
+    return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(file.notes))
+
+
+def _names(unit: Unit) -> set[str]:
+    return {member.partition(".")[0] for member in unit.members}
+
+
+def trace(file: UserFile, unit: Unit, case: Case, dtype: str) -> Answer:
+    """Run one unit on one case."""
+    file.mutated.clear()
+    drawn = plan(case)
+    if dtype != "float64":
+        drawn = drawn.astype(dtype)
+    np.random.seed(0)  # noqa: NPY002  (what the user's code draws itself)
+    try:
+        if unit.options.get("differences"):
+            style = STYLES[unit.style]
+            assert isinstance(style, Differentiating)
+            derived = tuple(style.differences(file, unit, case))
+            return Answer({}, {}, tuple(sorted(file.mutated)), derived=derived)
+        if unit.options.get("port"):
+            port = STYLES[unit.style].port(file, unit, case)  # type: ignore[attr-defined]
+            return Answer({}, {}, port.remarks, rows=tuple(port.rows))
+        found = record(STYLES[unit.style].model(file, unit, case), case, drawn)
+    except UserError as error:
+        return Answer({}, {}, tuple(sorted(file.mutated)), str(error))
+    except Exception as error:
+        return Answer({}, {}, (), f"could not be called, a mistake of backproof's: {_short(error)}", ours=True)
+    return Answer(dict(found.tensors), found.kinks, tuple(sorted(file.mutated)))
+
+
+def calls(file: UserFile, unit: Unit, case: Case) -> tuple[Answer, Recording]:
+    """Run one unit on one case and write down what its code is asked to do."""
+    file.recorder = recorder = Recorder(file.namespace)
+    try:
+        return trace(file, unit, case, "float64"), recorder.recording
+    finally:
+        file.recorder = None
+
+
+def _short(error: Exception) -> str:
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})"
+
+
+def serve(connection: Connection, path: Path, attempts: Attempts) -> None:
+    """Load the file, say what it holds, then trace on request."""
+    try:
+        file = source.run(path, attempts)
+        answer: Any = find(file)
+    except Exception as error:
+        connection.send(error if _expected(error) else _told(error))
+        return
+    connection.send(answer)
+    while (request := connection.recv()) is not None:
+        try:
+            answer = calls(file, *request[1:]) if request[0] == "calls" else trace(file, *request)
+        except Exception as error:
+            answer = _told(error)
+        connection.send(answer)
+
+
+def _expected(error: Exception) -> bool:
+    from comparisons.errors import BackproofError
+
+    return isinstance(error, BackproofError)
+
+
+def _told(error: Exception) -> RuntimeError:
+    """A mistake of ours, with its place: exceptions of any kind may not survive pickling."""
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def main() -> None:
+    """Connect to the sandbox named by the arguments."""
+    address, path, told = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    connection = Client(address, authkey=bytes.fromhex(os.environ.pop("BACKPROOF_KEY")))
+    source.silence()
+    revive()
+    serve(connection, path, Attempts(told, connection.recv()))

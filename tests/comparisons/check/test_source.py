@@ -1,0 +1,153 @@
+"""Files are read and only their definitions run, whatever else they do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from comparisons.check import source
+from comparisons.check.unit import UserError, UserFile
+from comparisons.errors import BackproofError
+
+
+def load(tmp_path: Path, text: str, name: str = "mine.py") -> UserFile:
+    path = tmp_path / name
+    path.write_text(text)
+    return source.run(path)
+
+
+def test_functions_classes_and_constants_are_defined_in_order(tmp_path: Path) -> None:
+    file = load(tmp_path, "import numpy as np\nN = 3\ndef f(x): return N * x\nclass C: pass\ng = lambda x: x\n")
+    assert file.own == {"N": 2, "f": 3, "C": 4, "g": 5}
+    assert list(file.functions()) == ["f", "g"]
+    assert list(file.classes()) == ["C"]
+    assert file.call("f", 2) == 6
+
+
+def test_training_at_the_end_of_the_file_does_not_run(tmp_path: Path) -> None:
+    text = """
+def train(): raise SystemExit
+for i in range(10 ** 12): train()
+while True: pass
+w = train()
+train()
+if __name__ == "__main__":
+    train()
+data = open("no such file").read()
+"""
+    file = load(tmp_path, text)
+    assert file.own == {"train": 2}
+    assert not file.notes
+
+
+def test_a_constant_that_a_function_needs_is_missed_aloud(tmp_path: Path) -> None:
+    file = load(tmp_path, "def load_data(): return 3\ndata = load_data()\ndef f(): return data\n")
+    assert file.notes == ["data (line 2) was not run; functions that need it fail"]
+
+
+def test_modules_beside_the_course_notebooks_are_stood_in_for(tmp_path: Path) -> None:
+    file = load(tmp_path, "from dnn_utils_v2 import sigmoid, weird\nfrom testCases import *\nimport nowhere.at.all\n")
+    assert file.namespace["sigmoid"].__module__ == "scratch.course"
+    assert "relu_backward" in file.namespace
+    assert len(file.notes) == 3
+    with pytest.raises(ImportError, match=r"dnn_utils_v2\.weird is not installed"):
+        file.namespace["weird"](1)
+    assert not file.functions()
+
+
+def test_a_missing_decorator_leaves_the_function(tmp_path: Path) -> None:
+    file = load(tmp_path, "from no_such_numba import njit\n@njit\ndef f(x): return x + 1\n")
+    assert file.call("f", 1) == 2
+
+
+def test_python_2_is_understood(tmp_path: Path) -> None:
+    file = load(tmp_path, "def f(x):\n    print 'value', x\n    return sum(xrange(x))\n")
+    assert file.call("f", 4) == 6
+    assert "Python 2" in file.notes[0]
+
+
+def test_a_notebook_is_its_code_cells(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# not python"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "import numpy as np\n"]},
+        {"cell_type": "code", "source": ["!ls\n", "def f(x):\n", "    return np.sum(x)\n"]},
+    ]
+    file = load(tmp_path, json.dumps({"cells": cells}), "mine.ipynb")
+    assert list(file.functions()) == ["f"]
+    assert file.call("f", [1, 2]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.py", "def f(:\n", r"a\.py, line 1: .*; is it Python 3\?"),
+        ("b.ipynb", "{}", "not a notebook"),
+        ("c.ipynb", "no json", "not a notebook"),
+        ("d.py", "\0\1", "not a Python file"),
+    ],
+)
+def test_what_is_no_python_gets_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(BackproofError, match=message):
+        load(tmp_path, text, name)
+
+
+def test_no_file_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BackproofError, match="cannot be read"):
+        source.run(tmp_path / "absent.py")
+
+
+def test_errors_name_the_function_and_the_line(tmp_path: Path) -> None:
+    file = load(tmp_path, "import sys\ndef f(x):\n    return x / 0\ndef g():\n    sys.exit(3)\n")
+    with pytest.raises(UserError, match=r"f, line 3: ZeroDivisionError"):
+        file.call("f", 1)
+    with pytest.raises(UserError, match=r"g, line 5: ends the program"):
+        file.call("g")
+
+
+def test_changes_in_place_are_noticed_and_only_they(tmp_path: Path) -> None:
+    import numpy as np
+
+    text = "def f(a, b, cache):\n    a = a + 1\n    b[0] = 5\n    cache['w'][:] = cache['w']\n    return a\n"
+    file = load(tmp_path, text)
+    file.call("f", np.ones(2), np.array([1.0, np.nan]), {"w": np.ones(3)})
+    assert file.mutated == {"f changes its argument b in place"}
+
+
+def test_python_2_statements_over_several_lines(tmp_path: Path) -> None:
+    text = """
+import sys
+class Net:
+    def show(self, x):
+        if x: print "Epoch {0}: {1}".format(
+            1, "a;)")  # said
+        else: print 'none',
+        print >>sys.stderr, "err", x
+        print
+        try:
+            raise ValueError, "no" + str(x)
+        except ValueError, e:
+            return e.args[0]
+"""
+    file = load(tmp_path, text)
+    assert file.call(file.namespace["Net"]().show, 3) == "no3"
+
+
+@pytest.mark.parametrize(("home", "cached"), [("dnn_utils", True), ("planar_utils", False)])
+def test_an_activation_stands_in_with_a_cache_where_the_course_has_one(tmp_path: Path, home: str, cached: bool) -> None:
+    file = load(tmp_path, f"from {home} import sigmoid\ndef f(x): return sigmoid(x)\n")
+    assert isinstance(file.call("f", 0.5), tuple) == cached
+
+
+def test_the_windows_that_stand_in_are_the_transposes_of_each_other(tmp_path: Path) -> None:
+    import numpy as np
+
+    file = load(tmp_path, "from common.util import im2col, col2im\n")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 7, 6))
+    columns = file.namespace["im2col"](x, 3, 2, 2, 1)
+    assert columns.shape == (2 * 4 * 4, 18)
+    other = rng.standard_normal(columns.shape)
+    back = file.namespace["col2im"](other, x.shape, 3, 2, 2, 1)
+    np.testing.assert_allclose((columns * other).sum(), (x * back).sum(), rtol=1e-12)
