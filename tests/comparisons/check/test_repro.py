@@ -149,7 +149,12 @@ class ReLU:
 
 
 @given(
-    hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=3), elements=st.floats(-4, 4)),
+    # Sixteenths: halving them is exact, which it is not of the smallest numbers.
+    hnp.arrays(
+        np.float64,
+        hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=3),
+        elements=st.integers(-64, 64).map(lambda k: k / 16),
+    ),
     st.randoms(use_true_random=False),
     st.sampled_from([1.0, 0.5, -1.0]),
 )
