@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from comparisons.options import frameworks as framework_names
+from comparisons.options import names
+
 if TYPE_CHECKING:
     from comparisons.check.judging import CheckResult
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--only", default="", metavar="NAMES", help="Functions or classes to check, separated by commas.")
-@click.option("--frameworks", default="", metavar="NAMES",
+@click.option(
+    "--only", default="", callback=names, metavar="NAMES", help="Functions or classes to check, separated by commas."
+)
+@click.option("--frameworks", default="", callback=framework_names, metavar="NAMES",
               help="References to compare with, separated by commas.  [default: torch, or else tensorflow]")  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all inputs and weights."
@@ -30,8 +35,8 @@ if TYPE_CHECKING:
 def check(
     ctx: click.Context,
     file: Path,
-    only: str,
-    frameworks: str,
+    only: tuple[str, ...],
+    frameworks: tuple[str, ...],
     seed: int,
     timeout: float,
     out: Path | None,
@@ -53,21 +58,15 @@ def check(
     from comparisons.errors import BackproofError, UnknownName
     from comparisons.progress import progress_bar
     from comparisons.report_folder import report_folder, write_report
-    from reference import FRAMEWORKS
 
-    names = tuple(name.strip() for name in frameworks.split(",") if name.strip())
-    for name in names:
-        if name not in FRAMEWORKS:
-            raise UnknownName(f"no framework is named {name!r}; known are {', '.join(FRAMEWORKS)}")
     if not file.exists():
         raise BackproofError(f"{file}: no such file")
     folder = report_folder(out, overwrite) if out is not None else None
-    wanted = tuple(name.strip() for name in only.split(",") if name.strip())
     with progress_bar(1, lines=False) as progress:
-        result = check_file(file, names, timeout, seed, wanted, progress)
-    if wanted and not result.checked:
+        result = check_file(file, frameworks, timeout, seed, only, progress)
+    if only and not result.checked:
         known = ", ".join(unit.name for unit in result.found.units) or "nothing"
-        raise UnknownName(f"{file}: no part is named {' or '.join(wanted)}; recognised are {known}")
+        raise UnknownName(f"{file}: no part is named {' or '.join(only)}; recognised are {known}")
     report.tell(file, result)
     if folder is not None:
         result.tables.info["command"] = f"backproof check {file.name}"

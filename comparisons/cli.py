@@ -12,6 +12,7 @@ from comparisons.check_commands import check
 from comparisons.convention_commands import conventions, explain
 from comparisons.errors import BackproofError
 from comparisons.notes_commands import notes
+from comparisons.options import names
 from comparisons.progress import progress_bar
 from comparisons.report_folder import RUNS, report_folder, write_and_show
 from comparisons.selftest_commands import selftest
@@ -91,18 +92,14 @@ def list_cases(selection: tuple[str, ...]) -> None:
         click.echo(f"reference {reason}" if reason else f"reference {reference}: installed", err=True)
 
 
-def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip())
-
-
 @main.command()
 @click.argument("selection", nargs=-1)
-@click.option("--frameworks", default="torch,tensorflow", show_default=True, callback=_names, metavar="NAMES",
+@click.option("--frameworks", default="torch,tensorflow", show_default=True, callback=names, metavar="NAMES",
               help="References to compare with, separated by commas; also torch-compile, tensorflow-function, "
                    "tensorflow-xla. One that is not installed is skipped, with a note.")  # fmt: skip
 @click.option("--subject", default="scratch", show_default=True, metavar="NAME",
               help="What is judged: scratch, or a framework or mode, to compare it with another.")  # fmt: skip
-@click.option("--require", default="", callback=_names, metavar="NAMES",
+@click.option("--require", default="", callback=names, metavar="NAMES",
               help="References whose absence is an error (exit code 2), separated by commas.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["both", "float64", "float32"]), default="both", show_default=True,
               help="Precisions in which verdicts are reached. float64 decides whether a derivation is right.")  # fmt: skip

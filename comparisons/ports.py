@@ -17,8 +17,6 @@ from reference.model import Model, ModelLayer, UnknownLayer
 from scratch.weights import Arrays
 
 Array = np.ndarray
-Load = Callable[[str], Model]
-"""Makes the model in a precision."""
 BATCH = 4
 FRAMEWORK_NAMES = {"torch": "torch", "tensorflow": "Keras"}
 APPLICABLE = ("epsilon", "momentum")
@@ -33,17 +31,8 @@ class PortResult:
     remarks: tuple[str, ...]
 
 
-def framework(model: Any) -> str | None:
-    """`torch` or `tensorflow` for a model of theirs, else None; imports nothing."""
-    return _framework_of(type(model))
-
-
-def is_model_class(kind: type) -> bool:
-    """Whether instances of the class are models."""
-    return _framework_of(kind) is not None
-
-
-def _framework_of(kind: type) -> str | None:
+def framework(kind: type) -> str | None:
+    """`torch` or `tensorflow` for a class of their models, else None; imports nothing."""
     names = {f"{base.__module__}.{base.__name__}" for base in kind.__mro__}
     if "torch.nn.modules.module.Module" in names:
         return "torch"
@@ -52,7 +41,7 @@ def _framework_of(kind: type) -> str | None:
 
 def reader(model: Any) -> Callable[[Any, Array, str], Model] | None:
     """What reads such a model; None if it is no model of a known framework. Imports only what the model itself needs."""
-    found = framework(model)
+    found = framework(type(model))
     if found == "torch":
         from reference.torch_model import TorchModel
 

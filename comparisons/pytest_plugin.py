@@ -51,11 +51,9 @@ class Session:
         self.rows: list[dict[str, Any]] = []
         self.test = ""
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Any:
-        """Remember which test is running, and listen."""
-        self.test = item.nodeid
-        return (yield)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Remember which test is running."""
+        self.test = nodeid
 
     def pytest_sessionstart(self) -> None:
         """Listen to `assert_matches`, without importing it."""

@@ -66,25 +66,25 @@ class ReferenceTraces:
     r64 : Trace
     r32 : Distances
         How far the float32 run is from it.
-    perturbed : tuple of Distances
-        How far the runs with inputs and weights moved by one ulp are.
+    perturbed : Distances
+        How far the runs with inputs and weights moved by one ulp are: the larger of two draws.
     conventions : tuple of str
     """
 
     r64: Trace
     r32: Distances
-    perturbed: tuple[Distances, ...]
+    perturbed: Distances
     conventions: tuple[str, ...]
 
     @property
     def overhead(self) -> float:
         """Seconds of comparing within these runs."""
-        return self.r64.overhead + self.r32.overhead + sum(p.overhead for p in self.perturbed)
+        return self.r64.overhead + self.r32.overhead + self.perturbed.overhead
 
     def runs(self, name: str, s64: np.ndarray, s32: np.ndarray) -> Runs:
         """What is known of one tensor."""
-        spread = max((p.largest.get(name, 0.0) for p in self.perturbed), default=0.0)
-        return Runs(s64, s32, self.r64.tensors[name], self.r32.largest.get(name, 0.0), spread)
+        rounding, spread = (run.largest.get(name, 0.0) for run in (self.r32, self.perturbed))
+        return Runs(s64, s32, self.r64.tensors[name], rounding, spread)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,8 @@ class Runner:
         begun = time.perf_counter()
         try:
             s64, s32 = self._subject_trace(case, drawn, "float64"), self._subject_trace(case, drawn, "float32")
-            s64.spread = self._subject_spread(case, drawn, s64)
+            moved = spread(self._subject(case, "float64"), case, drawn, s64)
+            s64.spread, s64.overhead = moved.largest, s64.overhead + moved.overhead
         except Unsupported as refusal:
             self._failure(result, case, "*", "vacuous", f"not comparable: {refusal}", refusal.convention)
             return result
@@ -223,16 +224,6 @@ class Runner:
         trace = record(subject, case, drawn)
         trace.conventions = tuple(sorted(getattr(subject, "applied", ())))
         return trace
-
-    def _subject_spread(self, case: Case, drawn: Plan, s64: Trace) -> dict[str, float]:
-        """How far each of the subject's tensors moves when inputs and weights move by one ulp, in two draws."""
-        spread: dict[str, float] = {}
-        for draw in (1, 2):
-            moved = distances(self._subject(case, "float64"), case, drawn.perturbed(draw), s64)
-            s64.overhead += moved.overhead
-            for name, largest_move in moved.largest.items():
-                spread[name] = max(spread.get(name, 0.0), largest_move)
-        return spread
 
     def _subject(self, case: Case, dtype: str) -> Model:
         if case.subject in SUBJECTS:
@@ -273,14 +264,11 @@ class Runner:
     def reference_traces(self, result: CaseResult, case: Case, drawn: Plan, framework: str) -> ReferenceTraces:
         twin = self._twin(framework, case, "float64")
         r64 = record(twin, case, drawn)
-        perturbed = []
-        for draw in (1, 2):
-            _tidy(case)
-            perturbed.append(distances(twin, case, drawn.perturbed(draw), r64))
+        perturbed = spread(twin, case, drawn, r64)
         applied = tuple(sorted(twin.applied))
         del twin  # if it is large, it is the only reference to it
         r32 = distances(self._twin(framework, case, "float32"), case, drawn.astype("float32"), r64)
-        traces = ReferenceTraces(r64, r32, tuple(perturbed), applied)
+        traces = ReferenceTraces(r64, r32, perturbed, applied)
         for convention in applied:
             result.conventions.append(self._cost_of_ignoring(convention, case, drawn, framework, traces))
         _tidy(case)
@@ -385,6 +373,17 @@ class Runner:
 def _large(case: Case) -> bool:
     shapes = (shape for _, layer in case.architecture.layers for shape in layer.parameter_shapes().values())
     return sum(math.prod(shape) for shape in shapes) >= LARGE
+
+
+def spread(model: Model, case: Case, drawn: Plan, origin: Trace) -> Distances:
+    """How far each tensor moves from `origin` when inputs and weights move by one ulp: the larger of two draws."""
+    found = Distances()
+    for draw in (1, 2):
+        _tidy(case)
+        moved = distances(model, case, drawn.perturbed(draw), origin)
+        found.overhead += moved.overhead
+        found.largest = {name: max(move, found.largest.get(name, 0.0)) for name, move in moved.largest.items()}
+    return found
 
 
 def _tidy(case: Case) -> None:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import click
 
+from comparisons.options import frameworks as framework_names
+
 
 @click.command()
 @click.option("--short", is_flag=True, help="A third of the mistakes and some of the correct code: for CI.")
-@click.option("--frameworks", default="torch", show_default=True, metavar="NAMES",
+@click.option("--frameworks", default="torch", show_default=True, callback=framework_names, metavar="NAMES",
               help="References to compare with, separated by commas.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of the correct code that must raise no alarm.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Write the tables (CSV) and the report (Markdown) there.")  # fmt: skip
 @click.pass_context
-def selftest(ctx: click.Context, short: bool, frameworks: str, seed: int, out: Path | None) -> None:
+def selftest(ctx: click.Context, short: bool, frameworks: tuple[str, ...], seed: int, out: Path | None) -> None:
     """Check the checker.
 
     Plants mistakes that people make into scratch, one line each, and tells how many were found, located in the right
@@ -34,17 +36,14 @@ def selftest(ctx: click.Context, short: bool, frameworks: str, seed: int, out: P
     from reference import FRAMEWORKS, missing
     from reports.selftest import by_subject, lines, notes, write
 
-    names = tuple(name.strip() for name in frameworks.split(",") if name.strip())
-    if not names:
+    if not frameworks:
         raise UnknownName(f"--frameworks names none; known are {', '.join(FRAMEWORKS)}")
-    for name in names:
-        if name not in FRAMEWORKS:
-            raise UnknownName(f"no framework is named {name!r}; known are {', '.join(FRAMEWORKS)}")
+    for name in frameworks:
         if reason := missing(name):
             raise BackproofError(reason)
     try:
         with progress_bar(1) as progress:
-            test = run(names, short, seed, progress)
+            test = run(frameworks, short, seed, progress)
     except LookupError as error:
         raise BackproofError(str(error.args[0])) from error
     for line in lines(test):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from comparisons.errors import UnknownName
+from comparisons.options import frameworks as framework_names
 
 if TYPE_CHECKING:
     from scratch import Architecture, Weights
@@ -122,11 +123,12 @@ def import_(
     "--frameworks",
     default="torch,tensorflow",
     show_default=True,
+    callback=framework_names,
     metavar="NAMES",
     help="Frameworks to load it into besides scratch, separated by commas.",
 )
 @click.pass_context
-def verify(ctx: click.Context, file: Path, frameworks: str) -> None:
+def verify(ctx: click.Context, file: Path, frameworks: tuple[str, ...]) -> None:
     """Load a weights FILE into every implementation, read it back, and compare bit for bit.
 
     Exit code 1 if a bit is lost; a framework that is not installed is skipped, with a note.
@@ -136,15 +138,11 @@ def verify(ctx: click.Context, file: Path, frameworks: str) -> None:
     backproof weights verify digits.h5 --frameworks torch
     """
     from comparisons.weights_file import read_weights
-    from reference import FRAMEWORKS, MissingFramework
+    from reference import MissingFramework
 
-    chosen = list(dict.fromkeys(name.strip() for name in frameworks.split(",") if name.strip()))
-    for name in chosen:
-        if name not in FRAMEWORKS:
-            raise UnknownName(f"no framework is named {name!r}; known are {', '.join(FRAMEWORKS)}")
     arch, read = read_weights(file)
     lost = False
-    for implementation in ("scratch", *chosen):
+    for implementation in ("scratch", *frameworks):
         try:
             differing = _differing(read, _through(implementation, arch, read))
         except MissingFramework as error:

@@ -108,10 +108,15 @@ def line(file: UserFile, owner: str, name: str) -> int:
     return code.co_firstlineno if code is not None and code.co_filename == file.path else file.own.get(owner or name, 0)
 
 
+def source_text(file: UserFile) -> str:
+    """Text of the whole file."""
+    return "".join(linecache.getlines(file.path))
+
+
 def source_tree(file: UserFile) -> ast.Module | None:
     """Syntax tree of the whole file, training loops included; None if it has another syntax by now."""
     try:
-        return ast.parse("".join(linecache.getlines(file.path)))
+        return ast.parse(source_text(file))
     except (SyntaxError, ValueError):
         return None
 

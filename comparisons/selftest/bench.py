@@ -12,7 +12,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.local import local_tensors
 from comparisons.plan import Plan, plan
-from comparisons.runner import SUBJECTS, CaseResult, Judged, ReferenceTraces, Runner
+from comparisons.runner import SUBJECTS, CaseResult, Judged, ReferenceTraces, Runner, spread
 from comparisons.tolerance import noise
 from comparisons.trace import Trace, record
 from reference import Unsupported
@@ -88,7 +88,8 @@ class Bench(Runner):
                 record(SUBJECTS[case.subject](case.architecture, case.optimizer, dtype), case, drawn.astype(dtype))
                 for dtype in ("float64", "float32")
             )
-            s64.spread = self._subject_spread(case, drawn, s64)
+            subject = SUBJECTS[case.subject](case.architecture, case.optimizer, "float64")
+            s64.spread = spread(subject, case, drawn, s64).largest
             alone = case.subject == "scratch" and len(case.architecture.layers) > 1 and not case.recorded_gradients
             local = {
                 framework: list(local_tensors(case, drawn, traces.r64)) if alone else []

@@ -25,7 +25,6 @@ from comparisons.trace import Model
 from scratch import Layer, LayerState, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh, architecture
 
 Array = np.ndarray
-Function = Callable[[Array], Array]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "sigmoid": ("sigmoid", "sigm", "logistic", "sigma", "logsig", "nonlin", "expit", "sigmoidfunction", "sigmoidactivation", "logisticfunction",

@@ -19,6 +19,7 @@ from comparisons.case import Case
 from comparisons.check.calling import plain, tree
 from comparisons.check.construct import ROLES, arguments, plans
 from comparisons.check.drawing import planned_draws
+from comparisons.check.homes import source_text
 from comparisons.check.layouts import SPOKEN, Layout
 from comparisons.check.models import LayerModel, PassModel, Ran
 from comparisons.check.objects import BACKWARD, FORWARD, Driven, Puzzled, Spec, method
@@ -268,13 +269,7 @@ def _knows_batches(file: UserFile, cls: type) -> bool:
     body = tree(cls)
     if body is not None and re.search(r"axis|keepdims|shape\[|\.mean\(|len\(|batch", ast.unparse(body)):
         return True
-    return "batch" in "".join(_source(file)).lower()
-
-
-def _source(file: UserFile) -> list[str]:
-    import linecache
-
-    return linecache.getlines(file.path)
+    return "batch" in source_text(file).lower()
 
 
 def _readings(file: UserFile, cls: type, kind: Kind, forward: str, backward: str) -> Iterator[Reading]:

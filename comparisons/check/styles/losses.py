@@ -17,7 +17,7 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.calling import array, parameters, plain, tree
-from comparisons.check.homes import Home, homes, instance, line, resolve, without_guards
+from comparisons.check.homes import Home, homes, instance, line, resolve, source_text, without_guards
 from comparisons.check.layouts import COLUMN, COLUMNS, ROWS, VECTOR, Layout
 from comparisons.check.members import changed, is_gradient, snapshot
 from comparisons.check.models import LossModel, PassModel
@@ -620,22 +620,16 @@ def _belongs(file: UserFile, cost: Scale, gradient: Scale, per_example: bool) ->
 
 def _divides_elsewhere(file: UserFile) -> bool:
     """Whether the file divides by the number of examples where it calculates or uses gradients."""
-    text = "".join(_lines(file))
+    text = source_text(file)
     return bool(re.search(r"d(W|b|w)\w*\s*=[^\n]*(/\s*(float\()?(m|N|n|batch_size|len\(|\w+\.shape\[)|1\.?0?\s*/\s*m|np\.mean)|"
                           r"(lr|learning_rate|eta|alpha)\)?\s*/\s*(m\b|len\(|batch|\w+\.shape|mini)|/\s*(self\.)?(batch_size|mini_batch_size)", text))  # fmt: skip
-
-
-def _lines(file: UserFile) -> list[str]:
-    import linecache
-
-    return linecache.getlines(file.path)
 
 
 def _sign(file: UserFile, sign: int) -> int:
     """-1 is accepted where the file adds what it calculates to its weights."""
     if sign == 1:
         return 1
-    text = "".join(_lines(file))
+    text = source_text(file)
     return (
         -1
         if re.search(

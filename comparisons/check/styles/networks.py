@@ -234,7 +234,7 @@ def _assumptions(access: Access, reading: Reading) -> list[str]:
     assert reading.arch.loss is not None
     loss = LOSS_TITLES[type(reading.arch.loss)]
     told = [FORM_TITLES[reading.form] + _targets(reading.labels, reading.chain.sizes[-1])]
-    told.append(f"the loss is the {loss}{_scale(reading, visible=access.rate)}")
+    told.append(f"the loss is the {loss}{_scale(reading)}")
     if reading.decay:
         per = {0: "lambda/(2m)", 1: "lambda/2", -1: "lambda/(2m^2)"}[reading.decay_power]
         told.append(f"weights decay: {per} times the sum of their squares, lambda = {reading.decay:.4g}")
@@ -247,7 +247,7 @@ def _assumptions(access: Access, reading: Reading) -> list[str]:
     return told
 
 
-def _scale(reading: Reading, visible: float | None) -> str:
+def _scale(reading: Reading) -> str:
     """The scale of the user's loss in words; scratch's squared error has a half and, as all losses, a mean over the examples."""
     factor = abs(reading.factor) if reading.shows == "update" else reading.factor
     how = {1: "summed over the examples", 0: "averaged over the examples", -1: "averaged over the examples twice"}

@@ -18,6 +18,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.calling import array, parameters, plain, tree
 from comparisons.check.construct import arguments
+from comparisons.check.homes import source_text
 from comparisons.check.models import OptimizerModel
 from comparisons.check.objects import method
 from comparisons.check.unit import Unit, UserError, UserFile
@@ -235,16 +236,10 @@ def _names(file: UserFile, form: str) -> list[tuple[str, str, str, str]]:
              ("weights", "bias", "dW", "db"), ("weights", "biases", "dW", "db"), ("W", "b", "W_grad", "b_grad"), ("w", "b", "grad_w", "grad_b")]  # fmt: skip
     if "layer" not in form and "network" not in form:
         return usual[1:2]
-    text = "".join(_lines(file))
+    text = source_text(file)
     return (
         sorted(usual, key=lambda names: -sum(len(re.findall(rf"\b{n}\b", text)) for n in names))[:6] if text else usual
     )
-
-
-def _lines(file: UserFile) -> list[str]:
-    import linecache
-
-    return linecache.getlines(file.path)
 
 
 def _started(file: UserFile, cls: type, reading: Reading) -> Step:

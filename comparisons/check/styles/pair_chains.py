@@ -45,7 +45,6 @@ PARTS = {
     "leakyrelu|lrelu": "leakyrelu",
     "maxpool|pool": "pool",
 }
-NAME = "|".join(f"({p})" for p in PARTS)
 ACTIVATIONS: dict[str, Layer] = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh(), "leakyrelu": LeakyReLU(0.01)}
 ALIASES: Aliases = {
     **CONV_ALIASES,

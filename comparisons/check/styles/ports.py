@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from comparisons import ports
 from comparisons.case import Case
+from comparisons.check.homes import source_tree
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.errors import BackproofError
 from comparisons.ports import PortResult
@@ -46,7 +46,7 @@ class Ports:
                 model = _made(file, name)
             except UserError:
                 continue
-            framework = ports.framework(model)
+            framework = ports.framework(type(model))
             if framework is not None:
                 yield name, framework
 
@@ -93,13 +93,13 @@ def _paired(torches: list[str], kerases: list[str]) -> list[tuple[str, str]]:
 def _made(file: UserFile, name: str) -> Any:
     """The model of that name: as it is, of a class, or of a function that needs no argument and seems to make one."""
     found = file.namespace.get(name)
-    if not callable(found) or ports.framework(found) is not None:
+    if not callable(found) or ports.framework(type(found)) is not None:
         return found
     if any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in _parameters(found)):
         return None
     if inspect.isfunction(found) and not _MAKES.search(_source(file, name)):
         return None
-    if isinstance(found, type) and not ports.is_model_class(found):
+    if isinstance(found, type) and ports.framework(found) is None:
         return None
     return file.call(found)
 
@@ -111,12 +111,13 @@ def _parameters(f: Any) -> list[inspect.Parameter]:
         return []
 
 
-def _tree(file: UserFile) -> ast.Module:
-    return ast.parse("".join(linecache.getlines(file.path)) or "pass")
+def _statements(file: UserFile) -> list[ast.stmt]:
+    tree = source_tree(file)
+    return tree.body if tree is not None else []
 
 
 def _source(file: UserFile, name: str) -> str:
-    for node in _tree(file).body:
+    for node in _statements(file):
         if getattr(node, "name", None) == name:
             return ast.unparse(node)
     return ""
@@ -125,7 +126,7 @@ def _source(file: UserFile, name: str) -> str:
 def _used_by_classes(file: UserFile) -> set[str]:
     """Names that another class of the file uses: blocks of a model rather than models."""
     used: set[str] = set()
-    for node in _tree(file).body:
+    for node in _statements(file):
         if isinstance(node, ast.ClassDef):
             used |= {
                 n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name) and n.id != node.name
