@@ -17,9 +17,16 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
     Yields
     ------
-    tuple of ndarray of shape (n,), n <= BLOCK
-        Views of arrays that are contiguous. An empty array has no pieces.
+    tuple of ndarray of shape (n,)
+        Views of arrays that are contiguous. Of others (transposed, say), rows of the first axis are copied, as many as
+        make a piece: their copies are never whole. An empty array has no pieces.
     """
-    flat = [a.reshape(-1) for a in arrays]
-    for start in range(0, flat[0].size, BLOCK):
-        yield tuple(a[start : start + BLOCK] for a in flat)
+    size = arrays[0].size
+    if size <= BLOCK or all(a.flags.c_contiguous for a in arrays):
+        flat = [a.reshape(-1) for a in arrays]
+        for start in range(0, size, BLOCK):
+            yield tuple(a[start : start + BLOCK] for a in flat)
+        return
+    rows = max(1, BLOCK * len(arrays[0]) // size)
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(a[start : start + rows].reshape(-1) for a in arrays)

@@ -16,6 +16,7 @@ from comparisons.cases_optimizers import more_optimizer_cases
 from comparisons.cases_sequences import sequence_cases
 from comparisons.cases_transfer import transfer_cases
 from comparisons.errors import UnknownName
+from scratch import Residual
 
 SUITES = ("layer", "loss", "optimizer", "network", "course", "training")
 
@@ -36,13 +37,48 @@ def all_cases(seed: int = 0) -> list[Case]:
 
 
 def quick(cases: list[Case]) -> list[Case]:
-    """One case of each kind of layer, loss, optimizer and network (`suite/what`): the first with several examples."""
-    kept: dict[str, Case] = {}
-    for case in cases:
-        what = "/".join(case.id.split("/")[:2])
-        if not case.slow and not case.data and (max(case.batches) > 1 or case.recorded_gradients):
-            kept.setdefault(what, case)
-    return list(kept.values())
+    """Of each family, one case with several examples, none that takes minutes, none on real data.
+
+    A family is what the id names (`layer/conv`, `loss/hinge`, `optimizer/adam`, `course/deep`): its first such case. The
+    networks are families by what one example is, and those with frozen layers are one: the one with the most kinds of layers.
+    Where a kind of layer, loss, optimizer or regulariser has not come up then, the first case that holds it.
+    """
+    able = [c for c in cases if not c.slow and not c.data and (max(c.batches) > 1 or c.recorded_gradients)]
+    kept: dict[tuple, Case] = {}
+    for case in sorted(able, key=_layer_kinds, reverse=True):
+        kept.setdefault(_family(case), case)
+    chosen, met = list(kept.values()), set().union(*map(kinds, kept.values()))
+    for case in able:
+        if kinds(case) - met:
+            chosen.append(case)
+            met |= kinds(case)
+    return [case for case in able if case in chosen]
+
+
+def _family(case: Case) -> tuple:
+    if case.suite != "network":
+        return (named(case),)
+    within = any(isinstance(layer, Residual) and layer.frozen for _, layer in case.architecture.layers)
+    return case.suite, "frozen" if case.architecture.frozen or within else len(case.input_shape)
+
+
+def named(case: Case) -> str:
+    """What a case compares, without the variant: `layer/conv` of `layer/conv/same-batch1`."""
+    return "/".join(case.id.split("/")[:2])
+
+
+def _layer_kinds(case: Case) -> int:
+    """How many kinds of layers a network has; of anything else the first case is taken."""
+    return len({type(layer) for _, layer in case.architecture.layers}) if case.suite == "network" else 0
+
+
+def kinds(case: Case) -> set[type]:
+    """The classes of the layers, those within a block too, of the loss, the optimizer and the regulariser."""
+    outer = [layer for _, layer in case.architecture.layers]
+    blocks = [layer for layer in outer if isinstance(layer, Residual)]
+    inner = [layer for block in blocks for layer in (*block.layers, *block.shortcut)]
+    others = (case.architecture.loss, case.architecture.regulariser, case.optimizer)
+    return {type(part) for part in (*outer, *inner, *others) if part is not None}
 
 
 def select(cases: list[Case], selection: tuple[str, ...]) -> list[Case]:

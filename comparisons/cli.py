@@ -107,9 +107,7 @@ def list_cases(selection: tuple[str, ...]) -> None:
               help="Seed of everything that is drawn; same seed, same numbers.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
               help=f"Folder for the report.  [default: {RUNS}/<date and time>]")  # fmt: skip
-@click.option(
-    "--quick", is_flag=True, help="One case of each kind of layer, loss, optimizer and network: some seconds."
-)
+@click.option("--quick", is_flag=True, help="One case of each family of layer, loss, optimizer, network: some seconds.")
 @click.option("--overwrite", is_flag=True, help="Replace the report that FOLDER already holds.")
 @click.pass_context
 def run(
@@ -141,7 +139,7 @@ def run(
     count = len(request.cases())  # an unknown name is told before a folder is made
     folder = report_folder(out, overwrite)
     with progress_bar(count) as progress:
-        tables = compare(request, progress)
+        tables = compare(request, progress, apart=True)
     tables.info["command"] = " ".join(["backproof", "run", *_arguments(ctx)])
     write_and_show(folder, tables)
     from reports import exit_code

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from comparisons.blocks import blocks
 from comparisons.case import Case
 from comparisons.data import DATA
+from comparisons.tensors import spilled
 from scratch import (
     L1,
     CategoricalCrossEntropy,
@@ -75,7 +77,7 @@ class Plan:
             return done[id(a)]
 
         def arrays(nested: Arrays) -> Arrays:
-            return {layer: {n: change(a) for n, a in named.items()} for layer, named in nested.items()}
+            return {layer: spilled({n: change(a) for n, a in named.items()}) for layer, named in nested.items()}
 
         def batch(b: PlannedBatch) -> PlannedBatch:
             upstream = None if b.upstream is None else once(b.upstream)
@@ -110,9 +112,12 @@ class Plan:
         rng = np.random.default_rng([20140412, draw])
 
         def moved(a: Array) -> Array:
-            if (a == np.floor(a)).all():
+            if all((block == np.floor(block)).all() for (block,) in blocks(a)):
                 return a
-            return a * (1 + rng.integers(-1, 2, a.shape) * np.finfo(a.dtype).eps)
+            result = np.empty(a.shape, a.dtype)
+            for block, out in blocks(a, result):
+                np.multiply(block, 1 + rng.integers(-1, 2, block.shape) * np.finfo(a.dtype).eps, out=out)
+            return result
 
         return self.mapped(moved)
 
@@ -129,6 +134,7 @@ def plan(case: Case) -> Plan:
     if case.data:
         return _real_plan(case, rng)
     weights = random_weights(case, rng)
+    weights.params = {layer: spilled(named) for layer, named in weights.params.items()}
     if case.recorded_gradients:
         return Plan(weights, [], _gradient_sequence(weights, len(case.batches), rng))
     batches = [_batch(case, size, rng) for size in case.batches]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,7 +15,8 @@ from comparisons.case import Case
 from comparisons.cases import all_cases, quick, select
 from comparisons.errors import UnknownName
 from comparisons.runner import DTYPES, CaseResult, Runner
-from reference import CONVENTIONS, FRAMEWORKS, REFERENCES, MissingFramework, twin_class, version
+from comparisons.workers import families, parts, peak_memory, processes
+from reference import CONVENTIONS, FRAMEWORKS, REFERENCES, MissingFramework, missing, twin_class, version
 from reports import RunTables, frame
 
 Progress = Callable[[str, int, int], None]
@@ -36,7 +37,8 @@ class Request:
         Tiers in which verdicts are reached.
     seed : int
     quick : bool
-        Only one case of each kind, of those that the selection names, and conventions mapped but not measured.
+        Only one case of each family (see `comparisons.cases.quick`), of those that the selection names, and conventions
+        mapped but not measured.
     subject : str
         What is judged: `scratch` (in the course's cases, the course's functions), or a framework or mode.
     """
@@ -76,7 +78,7 @@ class Request:
         return selected if self.subject == "scratch" else [replace(case, subject=self.subject) for case in selected]
 
 
-def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables:
+def compare(request: Request, progress: Progress = lambda *_: None, apart: bool = False) -> RunTables:
     """Compare everything that a request names.
 
     An interrupt (Ctrl-C) ends the run early; what was compared until then is returned, marked as incomplete.
@@ -86,6 +88,9 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     request : Request
     progress : callable, optional
         See `Progress`.
+    apart : bool
+        In several processes where that is faster; see `comparisons.workers`. Only for the main thread, and for a program
+        that can be imported (`if __name__ == "__main__"`), as `multiprocessing` asks.
 
     Returns
     -------
@@ -100,47 +105,95 @@ def compare(request: Request, progress: Progress = lambda *_: None) -> RunTables
     """
     begun, started = time.perf_counter(), datetime.now(UTC)
     cases = request.cases()
-    results: list[CaseResult] = []
+    finished: list[CaseResult] = []
     complete = False
-    absent: list[dict[str, Any]] = []
-    runner = Runner((), request.dtypes)
+    run = _Run(request, cases, progress)
     try:
-        usable, absent = _usable(request, lambda what: progress(what, 0, len(cases)))
-        runner = Runner(
-            usable,
-            request.dtypes,
-            measure=not request.quick,
-            announce=lambda what: progress(what, len(results), len(cases)),
-        )
-        for case in cases:
-            progress(case.id, len(results), len(cases))
-            results.append(runner.compare(case))
+        # Closed before the tables are made: other processes end with it.
+        with contextlib.closing(run.results(processes(request, cases) if apart else 1)) as found:
+            finished.extend(found)
         progress("", len(cases), len(cases))
         complete = True
     except KeyboardInterrupt:
         pass
-    tables = _tables(results, absent, run=f"{started:%Y%m%dT%H%M%SZ}-seed{request.seed}")
-    tables.info.update(_facts(request, started, complete, len(cases), runner))
+    tables = _tables(finished, run.absent, run=f"{started:%Y%m%dT%H%M%SZ}-seed{request.seed}")
+    tables.info.update(_facts(request, started, complete, len(cases), run))
     tables.info["wall_seconds"] = time.perf_counter() - begun
     return tables
 
 
-def _usable(request: Request, announce: Callable[[str], None]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The references that import, and a row for each that does not. The subject has to."""
-    usable, absent = [], []
-    if request.subject in REFERENCES:
-        announce(f"importing {request.subject}")
-        twin_class(request.subject)
-    for name in request.references:
-        announce(f"importing {name}")
-        try:
-            twin_class(name)
-            usable.append(name)
-        except MissingFramework as error:
-            if name in request.required:
-                raise
-            absent.append({"case": "*", "implementation": name, "reason": str(error)})
-    return usable, absent
+class _Run:
+    """The comparisons of a request, and what is found out on the way.
+
+    Attributes
+    ----------
+    usable : list of str
+        The references that can be used.
+    absent : list of dict
+        A row for each of the others.
+    peaks : dict of int to float
+        Largest resident set of each further process, in MiB.
+    """
+
+    def __init__(self, request: Request, cases: Sequence[Case], progress: Progress) -> None:
+        self.request, self.cases, self.progress = request, cases, progress
+        self.usable: list[str] = []
+        self.absent: list[dict[str, Any]] = []
+        self.peaks: dict[int, float] = {}
+        self._done = 0
+
+    def results(self, count: int) -> Generator[CaseResult]:
+        """The result of each case, in order, from so many processes. The subject has to be there, and what is required."""
+        yield from self._here() if count == 1 else self._apart(count)
+
+    def _here(self) -> Iterator[CaseResult]:
+        if self.request.subject in REFERENCES:
+            self._announce(f"importing {self.request.subject}")
+            twin_class(self.request.subject)
+        for name in self.request.references:
+            self._announce(f"importing {name}")
+            try:
+                twin_class(name)
+                self.usable.append(name)
+            except MissingFramework as error:
+                self._lacks(name, str(error))
+        for family in families(self.cases):
+            runner = Runner(self.usable, self.request.dtypes, not self.request.quick, self._announce)
+            for case in family:
+                self._announce(case.id)
+                yield runner.compare(case)
+                self._done += 1
+
+    def _apart(self, count: int) -> Iterator[CaseResult]:
+        for name in self.request.references:
+            if reason := missing(name):
+                self._lacks(name, reason)
+            else:
+                self.usable.append(name)
+        self._announce(f"importing {' and '.join(self.usable)}, in {count} processes")
+        for part in parts(self.request, self.usable, self.cases, count):
+            for name in [name for name in self.usable if name in part.broken]:
+                self.usable.remove(name)
+                self._lacks(name, part.broken[name])
+            self.peaks |= {part.process: part.peak} if part.peak else {}
+            yield from part.results
+            self._done += len(part.results)
+            if self._done < len(self.cases):
+                self._announce(self.cases[self._done].id)
+
+    def _announce(self, what: str) -> None:
+        self.progress(what, self._done, len(self.cases))
+
+    def _lacks(self, name: str, reason: str) -> None:
+        """Note that a reference cannot be used; an error if it is required."""
+        if name in self.request.required:
+            raise MissingFramework(reason)
+        self.absent.append({"case": "*", "implementation": name, "reason": reason})
+
+    def peak_memory(self) -> float | None:
+        """Of all processes together."""
+        own = peak_memory()
+        return own and own + sum(self.peaks.values())
 
 
 def _tables(results: Sequence[CaseResult], absent: list[dict[str, Any]], run: str) -> RunTables:
@@ -177,8 +230,8 @@ def _ratio(timings: list[dict[str, Any]]) -> dict[str, float]:
     return {"harness_ratio": own / inside} if inside else {}
 
 
-def _facts(request: Request, started: datetime, complete: bool, cases: int, runner: Runner) -> dict[str, Any]:
-    used = [name for name in dict.fromkeys((request.subject, *runner.frameworks)) if name in REFERENCES]
+def _facts(request: Request, started: datetime, complete: bool, cases: int, run: _Run) -> dict[str, Any]:
+    used = [name for name in dict.fromkeys((request.subject, *run.usable)) if name in REFERENCES]
     return {
         "started": started.isoformat(timespec="seconds"),
         "seed": request.seed,
@@ -187,17 +240,7 @@ def _facts(request: Request, started: datetime, complete: bool, cases: int, runn
         | {name: version(name).removeprefix(f"{REFERENCES[name].name} ") for name in used},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "peak_memory_mb": _peak_memory(),
+        "peak_memory_mb": run.peak_memory(),
         "complete": complete,
         "cases": cases,
     }
-
-
-def _peak_memory() -> float | None:
-    """Largest resident set of this process so far, in MiB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

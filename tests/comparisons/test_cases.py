@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from comparisons.case import REGIMES, Case
-from comparisons.cases import SUITES, all_cases, quick, select
+from comparisons.cases import SUITES, all_cases, kinds, quick, select
 from comparisons.errors import UnknownName
 from comparisons.naming import place
 from comparisons.plan import Plan, plan
+from scratch import Layer, Loss, Optimizer, Regulariser
 from scratch.weights import flatten
 
 CASES = all_cases()
@@ -125,6 +126,7 @@ def test_the_digits_epochs_hold_every_example_once() -> None:
                     "leaky-regression",
                     "transfer-head",
                     "frozen-between",
+                    "frozen-within",
                 )
             },
         ),
@@ -171,12 +173,47 @@ def test_a_tensor_s_name_says_where_it_belongs(name: str, expected: tuple[str, i
     assert place(name) == expected
 
 
-def test_quick_takes_one_case_of_each_kind_and_none_that_is_slow() -> None:
+def what(case: Case) -> str:
+    return "/".join(case.id.split("/")[:2])
+
+
+def test_quick_takes_a_case_of_all_that_is_named_and_none_that_is_slow() -> None:
     chosen = quick(CASES)
-    kinds = {"/".join(case.id.split("/")[:2]) for case in CASES if not case.slow and not case.data}
-    assert {"/".join(case.id.split("/")[:2]) for case in chosen} == kinds
-    assert len(chosen) == len(kinds)
+    assert {what(c) for c in chosen if c.suite != "network"} == {
+        what(c) for c in CASES if not c.slow and not c.data and c.suite != "network"
+    }
+    assert not any(case.slow or case.data for case in chosen)
     assert all(max(case.batches) > 1 or case.recorded_gradients for case in chosen)
+    assert chosen == [case for case in CASES if case in chosen]
+
+
+def test_quick_takes_a_second_case_only_for_another_kind() -> None:
+    chosen = [case for case in quick(CASES) if case.suite != "network"]
+    first = {what(case): case for case in reversed(chosen)}
+    for case in chosen:
+        others = set().union(*(kinds(other) for other in chosen if other is not case))
+        assert case is first[what(case)] or kinds(case) - others, case.id
+
+
+@pytest.mark.parametrize("sort", [Layer, Loss, Optimizer, Regulariser])
+def test_every_kind_comes_up_in_quick(sort: type[Layer | Loss | Optimizer | Regulariser]) -> None:
+    met = set().union(*map(kinds, quick(CASES)))
+    made_here = {kind for kind in sort.kinds.values() if kind.__module__.startswith("scratch.")}  # not by another test
+    assert made_here - met == set()
+
+
+def test_networks_of_quick_take_every_sort_of_example_and_frozen_layers() -> None:
+    networks = [case for case in CASES if case.suite == "network" and not case.slow]
+    chosen = [case for case in quick(CASES) if case.suite == "network"]
+    assert len(chosen) < len({case.architecture for case in networks}) / 2
+    assert {len(case.input_shape) for case in chosen} == {len(case.input_shape) for case in networks} == {1, 2, 3}
+    assert any(case.architecture.frozen for case in chosen)
+
+
+def test_of_two_networks_quick_takes_the_one_with_more_kinds_of_layers() -> None:
+    pair = select(CASES, ("network/vgg-small/batch3", "network/alexnet-small/batch3"))
+    for order in (pair, pair[::-1]):
+        assert [case.id for case in quick(order)] == ["network/alexnet-small/batch3"]
 
 
 def test_cases_run_suite_by_suite() -> None:

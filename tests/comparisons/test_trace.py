@@ -11,14 +11,16 @@ from comparisons.cases import all_cases, select
 from comparisons.plan import plan
 from comparisons.runner import Runner
 from comparisons.subject import ScratchModel
-from comparisons.trace import Tensors, distances, record
-from reference import missing
+from comparisons.tensors import Tensors
+from comparisons.trace import distances, record
+from reference import FRAMEWORKS, missing
+from scratch.weights import flatten
 
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tensor of more than one element goes to a file."""
-    monkeypatch.setattr("comparisons.trace.SPILLED_FROM", 2)
+    monkeypatch.setattr("comparisons.tensors.SPILLED_FROM", 2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bool", "int32"])
@@ -60,6 +62,19 @@ def test_no_file_is_left(files: None, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_a_plan_is_the_same_wherever_its_weights_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = select(all_cases(), ("network/vgg-small/batch3",))[0]
+    held = plan(case)
+    monkeypatch.setattr("comparisons.tensors.SPILLED_FROM", 2)
+    monkeypatch.setattr("comparisons.blocks.BLOCK", 100)
+    spilled = plan(case)
+    assert isinstance(spilled.weights.params["dense1"], Tensors)
+    for change in (lambda p: p, lambda p: p.astype("float32"), lambda p: p.perturbed(1)):
+        a, b = change(held), change(spilled)
+        np.testing.assert_equal(dict(flatten(b.weights.params)), dict(flatten(a.weights.params)))
+        np.testing.assert_equal([batch.x for batch in b.batches], [batch.x for batch in a.batches])
+
+
 def test_distances_are_those_of_the_recorded_runs() -> None:
     case = select(all_cases(), ("network/batchnorm-dropout/batch8",))[0]
     drawn, model = plan(case), ScratchModel(case.architecture, case.optimizer, "float64")
@@ -69,12 +84,13 @@ def test_distances_are_those_of_the_recorded_runs() -> None:
     assert max(found.values()) > 0
 
 
-def test_verdicts_do_not_depend_on_where_tensors_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    if reason := missing("torch"):
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_verdicts_do_not_depend_on_where_tensors_are_kept(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if reason := missing(framework):
         pytest.skip(reason)
     case = select(all_cases(), ("network/vgg-small/batch3",))[0]
-    held = Runner(("torch",)).compare(case).discrepancies
-    monkeypatch.setattr("comparisons.trace.SPILLED_FROM", 2)
-    spilled = Runner(("torch",)).compare(case).discrepancies
+    held = Runner((framework,)).compare(case).discrepancies
+    monkeypatch.setattr("comparisons.tensors.SPILLED_FROM", 2)
+    spilled = Runner((framework,)).compare(case).discrepancies
     for a, b in zip(held, spilled, strict=True):
         np.testing.assert_equal(a | {"seconds": 0.0}, b | {"seconds": 0.0})
