@@ -15,6 +15,7 @@ from scratch import (
     Dense,
     Embedding,
     GradientDescent,
+    GRUCell,
     Layer,
     LSTMCell,
     MultiHeadAttention,
@@ -38,6 +39,13 @@ LAYERS: dict[str, tuple[Layer, int]] = {
     "attention/multi-head-causal": (MultiHeadAttention(6, heads=3, causal=True), 6),
 }
 """Each layer with its number of input features; 5 and 3 features a head, as powers of 4 would hide a float32 square root."""
+CELLS: dict[str, RNNCell | LSTMCell | GRUCell] = {
+    "rnn-cell": RNNCell(5, 4),
+    "lstm-cell": LSTMCell(5, 4),
+    "gru-cell": GRUCell(5, 4),
+    "gru-cell/reset-before": GRUCell(5, 4, reset_after=False),
+}
+"""Single steps, from a state that is not zero."""
 
 
 def _layer_cases() -> list[Case]:
@@ -52,10 +60,10 @@ def _layer_cases() -> list[Case]:
                 add(f"{name}/steps{steps}-batch{batch}", layer, (steps, n), batch)
         for regime in ("tiny", "saturated"):
             add(f"{name}/{regime}", layer, (4, n), 3, regime)
-    for cell, width in (("rnn-cell", 9), ("lstm-cell", 13)):
+    for name, cell in CELLS.items():
+        width = cell.n_in + cell.states * cell.n_hidden
         for batch, regime in ((1, "normal"), (3, "normal"), (3, "saturated")):
-            layer = RNNCell(5, 4) if cell == "rnn-cell" else LSTMCell(5, 4)
-            cases.append(Case(f"layer/{cell}/{regime}-batch{batch}", architecture(layer), (batch,), (width,), regime))
+            cases.append(Case(f"layer/{name}/{regime}-batch{batch}", architecture(cell), (batch,), (width,), regime))
     # Tokens that come several times, and one of the vocabulary that never comes.
     for batch in (1, 3):
         add(f"embedding/batch{batch}", Embedding(6, 4), (4,), batch, "tokens")

@@ -14,6 +14,7 @@ def transfer_cases() -> list[Case]:
     optimizers: dict[str, Optimizer] = {
         "transfer-head": Adam(0.01),
         "transfer-images": Momentum(0.05),
+        "frozen-within": Adam(0.01),
         "frozen-between": GradientDescent(0.1),
         "sparse": GradientDescent(0.1),
     }

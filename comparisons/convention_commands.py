@@ -12,23 +12,30 @@ import click
 if TYPE_CHECKING:
     from comparisons.explain import Measured
     from reference import Convention
+    from reference.demonstrations import Shown
 
 
 @click.command()
 @click.option(
-    "--measure/--no-measure", default=True, show_default=True, help="Measure what ignoring each one would cost."
+    "--measure/--no-measure",
+    default=True,
+    show_default=True,
+    help="Measure what ignoring each one would cost, and find out what each framework does.",
 )
 def conventions(measure: bool) -> None:
     """List the documented differences between scratch, torch and Keras, and the mappings.
 
     What a convention is worth is measured now, in the installed frameworks: a case is run with and without the mapping.
+    Where no number is at stake, but a shape, a default or a refusal, what each framework does is found out now.
     """
     from comparisons import explain
     from reference import CONVENTIONS
 
-    measured = explain.measure(CONVENTIONS.values(), _installed()) if measure else {}
+    frameworks = _installed() if measure else []
+    measured = explain.measure(CONVENTIONS.values(), frameworks)
+    found = explain.shown(CONVENTIONS.values(), frameworks) if measure else {}
     for convention in CONVENTIONS.values():
-        _print(convention, measured.get(convention.id, []))
+        _print(convention, measured.get(convention.id, []), found.get(convention.id, []))
     click.echo(f"{len(CONVENTIONS)} conventions", err=True)
 
 
@@ -55,9 +62,9 @@ def explain(name: str) -> None:
         _print_lines(found or [("", "no case compares it, or no framework is installed")])
         if not concerned:
             click.echo("The frameworks do the same; no convention is registered.")
-    measured = explaining.measure(concerned, _installed())
+    measured, found_now = explaining.measure(concerned, _installed()), explaining.shown(concerned, _installed())
     for convention in concerned:
-        _print(convention, measured.get(convention.id, []))
+        _print(convention, measured.get(convention.id, []), found_now.get(convention.id, []))
 
 
 def _installed() -> list[str]:
@@ -66,13 +73,13 @@ def _installed() -> list[str]:
     return [name for name in FRAMEWORKS if not missing(name)]
 
 
-def _print(convention: Convention, measured: list[Measured]) -> None:
+def _print(convention: Convention, measured: list[Measured], found: list[Shown]) -> None:
     from comparisons.explain import lines
 
     width = min(shutil.get_terminal_size().columns, 100)
     click.echo(click.style(convention.id, bold=True))
     click.echo(textwrap.fill(convention.title, width, initial_indent="  ", subsequent_indent="  "))
-    _print_lines(lines(convention, measured))
+    _print_lines(lines(convention, measured, found))
 
 
 def _print_lines(labelled: Iterable[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from comparisons.cases import all_cases, select
 from comparisons.errors import UnknownName
 from comparisons.runner import Runner
 from reference import CONVENTIONS, Convention, twin_class
+from reference.demonstrations import IMPLEMENTATIONS, Shown, demonstrate
 from scratch import Decayed, Layer, Loss, Optimizer, Regulariser, Schedule
 
 EXAMPLES = {
@@ -20,6 +22,7 @@ EXAMPLES = {
     "bidirectional-last-state": "layer/lstm/bidirectional-last-step",
     "attention-scale": "layer/attention/steps4-batch3",
     "hinge-scale": "loss/hinge/normal-batch6",
+    "probability-sum": "loss/categorical-cross-entropy/probabilities-batch6",
     "loss-scale": "loss/mean-squared-error/normal-batch6",
     "batchnorm-momentum": "layer/batchnorm/normal",
     "batchnorm-epsilon": "layer/batchnorm/small-epsilon",
@@ -100,6 +103,13 @@ def measure(conventions: Iterable[Convention], frameworks: Iterable[str]) -> dic
     return measured
 
 
+def shown(conventions: Iterable[Convention], frameworks: Iterable[str]) -> dict[str, list[Shown]]:
+    """What scratch and each framework do where a convention is met, found out now; conventions with nothing to show are left out."""
+    present = [name for name in IMPLEMENTATIONS if name in ("scratch", *frameworks)]
+    found = {c.id: [one for name in present for one in demonstrate(c.id, name)] for c in conventions}
+    return {name: some for name, some in found.items() if some}
+
+
 def example(kind: type) -> Case | None:
     """The first case in which a kind is compared, of several examples and of little else if there is one."""
     found = [case for case in all_cases() if not case.slow and not case.data and kind in _kinds_in(case)]
@@ -170,8 +180,8 @@ def spell(agreement: Agreement) -> tuple[str, str]:
     return agreement.framework, f"{agreement.part}: {where}" if agreement.part else where
 
 
-def lines(convention: Convention, measured: list[Measured]) -> Iterator[tuple[str, str]]:
-    """A convention as labelled lines."""
+def lines(convention: Convention, measured: list[Measured], found: Iterable[Shown] = ()) -> Iterator[tuple[str, str]]:
+    """A convention as labelled lines; what was measured and found out on the spot before the source."""
     yield "scratch", convention.scratch
     yield "torch", convention.torch
     yield "tensorflow", convention.tensorflow
@@ -183,4 +193,6 @@ def lines(convention: Convention, measured: list[Measured]) -> Iterator[tuple[st
             "if ignored",
             f"{m.difference:.1e} instead of {m.mapped:.1e} against {m.framework}, in {m.tensor} of {m.case}",
         )
+    for implementation, some in itertools.groupby(found, key=lambda one: one.implementation):
+        yield "found now", f"{implementation}: {'; '.join(one.spell() for one in some)}"
     yield "see", convention.source

@@ -57,6 +57,30 @@ TRANSFER_NETWORKS: dict[str, tuple[Architecture, tuple[int, ...]]] = {
         ),
         (8, 8, 2),
     ),
+    # Fine-tuning within a block: batch norm in evaluation mode beside one that uses the batch; the projection stays.
+    "frozen-within": (
+        architecture(
+            Conv2D(2, 3, 3, bias=False),
+            Residual(
+                (
+                    Conv2D(3, 4, 3, padding="same", bias=False),
+                    BatchNorm(4, momentum=0.8),
+                    ReLU(),
+                    Conv2D(4, 4, 3, padding="same", bias=False),
+                    BatchNorm(4, momentum=0.8),
+                ),
+                (Conv2D(3, 4, 1, bias=False), BatchNorm(4)),
+                frozen=("main0", "main1", "shortcut0", "shortcut1"),
+            ),
+            ReLU(),
+            Residual((Residual((Conv2D(4, 4, 1), Tanh()), frozen=("main0",)), Conv2D(4, 4, 1)), frozen=("main1",)),
+            Flatten(),
+            Dense(64, 3),
+            loss=SoftmaxCrossEntropy(),
+            regulariser=L2(0.3),
+        ),
+        (6, 6, 2),
+    ),
     # Gradients pass through what is frozen to what learns below it.
     "frozen-between": (
         architecture(

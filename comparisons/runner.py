@@ -261,13 +261,15 @@ class Runner:
         if alone and "float64" in self.dtypes:
             result.discrepancies += self._judge_local(judged)
 
-    def reference_traces(self, result: CaseResult, case: Case, drawn: Plan, framework: str) -> ReferenceTraces:
-        twin = self._twin(framework, case, "float64")
+    def reference_traces(
+        self, result: CaseResult, case: Case, drawn: Plan, framework: str, ignored: frozenset[str] = frozenset()
+    ) -> ReferenceTraces:
+        twin = self._twin(framework, case, "float64", ignored)
         r64 = record(twin, case, drawn)
         perturbed = spread(twin, case, drawn, r64)
         applied = tuple(sorted(twin.applied))
         del twin  # if it is large, it is the only reference to it
-        r32 = distances(self._twin(framework, case, "float32"), case, drawn.astype("float32"), r64)
+        r32 = distances(self._twin(framework, case, "float32", ignored), case, drawn.astype("float32"), r64)
         traces = ReferenceTraces(r64, r32, perturbed, applied)
         for convention in applied:
             result.conventions.append(self._cost_of_ignoring(convention, case, drawn, framework, traces))

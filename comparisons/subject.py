@@ -67,6 +67,6 @@ class ScratchModel:
         if name in arch.frozen:
             return y, dx, {}, state.buffers
         if arch.regulariser is not None:
-            for p in layer.regularised:
+            for p in (p for p in layer.regularised if arch.learns(name, p)):
                 grads[p] = grads[p] + arch.regulariser.gradient(params[p], len(x))
         return y, dx, grads, state.buffers

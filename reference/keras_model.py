@@ -20,7 +20,15 @@ _NORMS = {
     keras.layers.LayerNormalization: "layernorm",
     keras.layers.GroupNormalization: "groupnorm",
 }
+_TRANSPOSED = {
+    keras.layers.Conv1DTranspose: "conv1d_transpose",
+    keras.layers.Conv2DTranspose: "conv2d_transpose",
+    keras.layers.Conv3DTranspose: "conv3d_transpose",
+}
 _RECURRENT = {keras.layers.SimpleRNN: "rnn", keras.layers.LSTM: "lstm", keras.layers.GRU: "gru"}
+_WHOLE = (*_RECURRENT, keras.layers.Bidirectional, keras.layers.MultiHeadAttention)
+"""Layers whose weights lie in layers of their own, which belong to them."""
+_ATTENTION = {"query": "q", "key": "k", "value": "v", "attention_output": "o"}
 _NAMES = {"gamma": "gamma", "beta": "beta", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
@@ -42,6 +50,7 @@ class KerasModel:
     """
 
     framework = "tensorflow"
+    headless = False
 
     def __init__(self, model: Any, example: Array, dtype: str) -> None:
         self.model, self.dtype = _in_precision(model, dtype), dtype
@@ -59,24 +68,27 @@ class KerasModel:
 
     def _variables(self) -> Iterator[tuple[str, str, Any]]:
         for name, (layer, _) in self._by_name.items():
-            for variable in layer.variables:
-                known = _scratch_name(layer, variable)
-                if known:
-                    yield _plain(name), known, variable
+            for known, variable in _named_variables(layer):
+                yield _plain(name), known, variable
+
+    def _layers(self) -> dict[str, Any]:
+        return {_plain(name): layer for name, (layer, _) in self._by_name.items()}
 
     def read(self) -> Arrays:
         """Parameters and running averages by layer and name."""
         arrays: Arrays = {}
+        layer_of = self._layers()
         for layer, name, variable in self._variables():
-            for part, a in _parted(name, variable.numpy()):
+            for part, a in _parted(layer_of[layer], name, variable.numpy()):
                 arrays.setdefault(layer, {})[part] = np.array(a)
         return arrays
 
     def write(self, arrays: Arrays) -> None:
         """Set them."""
+        layer_of = self._layers()
         for layer, name, variable in self._variables():
-            array = _joined(name, arrays[layer], tuple(variable.shape))
             shape = tuple(variable.shape)
+            array = _joined(layer_of[layer], name, arrays[layer], shape)
             require(array.shape == shape, f"{layer}.{name}: shape {array.shape}, Keras has {shape}")
             variable.assign(array)
 
@@ -88,6 +100,8 @@ class KerasModel:
             if not whole:
                 tape.watch(inputs)
             output = self._run(inputs, training)
+            if self.headless:
+                output = next(reversed(self._seen.values()))[1]
         seen = {_plain(name): tensor for name, (_, tensor) in self._seen.items()}
         variables = [(layer, name, v) for layer, name, v in self._variables() if v.trainable]
         sources = [*seen.values(), *(v.value for _, _, v in variables), *([] if whole else [inputs])]
@@ -95,13 +109,14 @@ class KerasModel:
         tensors = {f"forward/{name}": t.numpy() for name, t in seen.items()} | {"forward/output": output.numpy()}
         gradients = dict(zip(seen, found, strict=False))
         of_parameters = list(zip(variables, found[len(seen) :], strict=False))
+        layer_of = self._layers()
         for name in reversed(seen):
             if gradients[name] is not None:
                 tensors[f"grad/{name}.output"] = gradients[name].numpy()
             for (layer, p, _), g in of_parameters:
                 if layer == name and g is not None:
                     dense = tf.convert_to_tensor(g).numpy()
-                    tensors |= {f"grad/{name}.{part}": np.array(a) for part, a in _parted(p, dense)}
+                    tensors |= {f"grad/{name}.{part}": np.array(a) for part, a in _parted(layer_of[name], p, dense)}
         if not whole and found[-1] is not None:
             tensors["grad/model.input"] = found[-1].numpy()
         if training:
@@ -109,9 +124,26 @@ class KerasModel:
         return tensors
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a normalisation layer: `epsilon` or `momentum`."""
+        """Change a setting of a layer: `epsilon`, `momentum` or `padding`."""
         found = next(known for name, (known, _) in self._by_name.items() if _plain(name) == layer)
+        if setting == "padding":
+            _set_padding(found, value)
+            return
         setattr(found, setting, value)
+
+
+def _set_padding(layer: Any, value: Any) -> None:
+    """As many zeros on either side, or again what the layer's word says."""
+    vars(layer).pop("call", None)
+    if isinstance(value, str):
+        layer.padding = value
+        return
+    layer.padding, call = "valid", layer.call
+
+    def padding_first(x: Any) -> Any:
+        return call(keras.ops.pad(x, [(0, 0), *((p, p) for p in value), (0, 0)]))
+
+    layer.call = padding_first
 
 
 def _plain(name: str) -> str:
@@ -124,7 +156,7 @@ def _as(x: Array, dtype: str) -> Array:
 
 def _in_precision(model: Any, dtype: str) -> Any:
     """A copy in that precision, with the same weights, stochastic state included."""
-    config = _with_dtype(model.get_config(), dtype)
+    config = _separated(_with_dtype(model.get_config(), dtype))
     kept = keras.config.floatx()
     keras.config.set_floatx(dtype)
     try:
@@ -135,6 +167,12 @@ def _in_precision(model: Any, dtype: str) -> Any:
         keras.config.set_floatx(kept)
     for mine, theirs in zip(copied.weights, model.weights, strict=True):
         mine.assign(theirs.numpy())
+    if dtype == "float64":
+        for layer in _leaves(copied):
+            # A Python float would pass through float32 (`float32-hyperparameters`).
+            for name, value in list(vars(layer).items()):
+                if type(value) is float:
+                    setattr(layer, name, np.float64(value))
     return copied
 
 
@@ -156,6 +194,68 @@ def _with_dtype(config: Any, dtype: str) -> Any:
     return changed
 
 
+@keras.saving.register_keras_serializable(package="backproof")
+class Separated(keras.layers.Layer):
+    """A separable convolution as the two convolutions that it is, so that each can be watched, as torch has them.
+
+    Parameters
+    ----------
+    config : dict
+        Of the `SeparableConv1D` or `SeparableConv2D` whose place it takes.
+    """
+
+    def __init__(self, separable: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.separable = separable
+        one = separable["class_name"].endswith("1D")
+        given = separable["config"]
+        shared = {k: given[k] for k in ("data_format", "dtype")}
+        deep, point = (
+            (keras.layers.DepthwiseConv1D, keras.layers.Conv1D)
+            if one
+            else (keras.layers.DepthwiseConv2D, keras.layers.Conv2D)
+        )
+        own = {k: given[k] for k in ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")}
+        self.depthwise = deep(**own, **shared, use_bias=False, name=f"{given['name']}_depthwise")
+        more = {k: given[k] for k in ("activation", "use_bias")}
+        self.pointwise = point(given["filters"], 1, **more, **shared, name=f"{given['name']}_pointwise")
+
+    def build(self, shape: Any) -> None:
+        """Both convolutions."""
+        self.depthwise.build(shape)
+        self.pointwise.build(self.depthwise.compute_output_shape(shape))
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        """One after the other."""
+        return self.pointwise(self.depthwise(x))
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """As that of the second."""
+        return self.pointwise.compute_output_shape(self.depthwise.compute_output_shape(shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """The separable convolution's, inside."""
+        return super().get_config() | {"separable": self.separable}
+
+
+def _separated(config: Any) -> Any:
+    """A configuration with every separable convolution in two."""
+    if isinstance(config, list | tuple):
+        return type(config)(_separated(c) for c in config)
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in ("SeparableConv1D", "SeparableConv2D") and isinstance(config.get("config"), dict):
+        kept = {k: config["config"][k] for k in ("name", "dtype", "trainable")}
+        mine = {"class_name": "Separated", "module": None, "registered_name": "backproof>Separated"}
+        return (
+            config
+            | mine
+            | {"config": kept | {"separable": {"class_name": config["class_name"], "config": config["config"]}}}
+        )
+    return {k: _separated(v) for k, v in config.items()}
+
+
 def _leaves(model: Any) -> list[Any]:
     return list(model._flatten_layers(include_self=False, recursive=True))
 
@@ -163,13 +263,11 @@ def _leaves(model: Any) -> list[Any]:
 def _with_weights(model: Any) -> list[Any]:
     """Layers that hold weights themselves; a recurrent layer's cell belongs to it."""
     layers = _leaves(model)
-    cells = {id(inner) for m in layers if isinstance(m, tuple(_RECURRENT)) for inner in _inside(m)}
+    cells = {id(inner) for m in layers if isinstance(m, _WHOLE) for inner in _inside(m)}
     return [
         m
         for m in layers
-        if m.weights
-        and id(m) not in cells
-        and (isinstance(m, tuple(_RECURRENT)) or not any(i.weights for i in _inside(m)))
+        if m.weights and id(m) not in cells and (isinstance(m, _WHOLE) or not any(i.weights for i in _inside(m)))
     ]
 
 
@@ -189,7 +287,7 @@ def _watched(model: Any, seen: dict[str, tuple[Any, Any]]) -> Iterator[None]:
 
     for layer in _with_weights(model):
         fused = getattr(layer, "activation", None)
-        if fused is not None and not isinstance(layer, tuple(_RECURRENT)):
+        if fused is not None and not isinstance(layer, _WHOLE):
             replaced.append((layer, "activation", fused))
             layer.activation = lambda z, layer=layer, fused=fused: fused(note(layer, z))
         else:
@@ -216,15 +314,22 @@ def _described(layer: Any) -> tuple[str, dict[str, Any]]:
     """Kind and settings."""
     if isinstance(layer, keras.layers.Dense):
         return "dense", {"units": layer.units}
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        raise UnknownLayer(f"{layer.name}: DepthwiseConv2D is not compared yet")
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        return "conv2d_transpose", {"kernel": tuple(layer.kernel_size), "stride": tuple(layer.strides)}
+    depthwise = {keras.layers.DepthwiseConv1D: "conv1d", keras.layers.DepthwiseConv2D: "conv2d"}
+    for convolution, kind in depthwise.items():
+        if isinstance(layer, convolution):
+            channels = int(layer.kernel.shape[-2])
+            return kind, {
+                "kernel": tuple(layer.kernel_size), "stride": tuple(layer.strides), "dilation": tuple(layer.dilation_rate),
+                "filters": channels * layer.depth_multiplier, "groups": channels, "padding": layer.padding,
+            }  # fmt: skip
+    for transposed, kind in _TRANSPOSED.items():
+        if isinstance(layer, transposed):
+            return kind, {"kernel": tuple(layer.kernel_size), "stride": tuple(layer.strides), "filters": layer.filters}
     for convolution, kind in _CONVOLUTIONS.items():
         if isinstance(layer, convolution):
             return kind, {
                 "kernel": tuple(layer.kernel_size), "stride": tuple(layer.strides),
-                "dilation": tuple(layer.dilation_rate), "filters": layer.filters, "groups": layer.groups,
+                "dilation": tuple(layer.dilation_rate), "filters": layer.filters, "groups": layer.groups, "padding": layer.padding,
             }  # fmt: skip
     for norm, kind in _NORMS.items():
         if isinstance(layer, norm):
@@ -233,30 +338,70 @@ def _described(layer: Any) -> tuple[str, dict[str, Any]]:
             return kind, {"epsilon": layer.epsilon} | momentum | groups
     if isinstance(layer, keras.layers.Embedding):
         return "embedding", {"tokens": layer.input_dim, "units": layer.output_dim}
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        return "attention", {"heads": layer.num_heads, "key_dim": layer.key_dim, "batch_first": True}
+    if isinstance(layer, keras.layers.Bidirectional) and isinstance(layer.forward_layer, tuple(_RECURRENT)):
+        kind, settings = _described(layer.forward_layer)
+        if layer.merge_mode != "concat":
+            raise UnknownLayer(f"{layer.name}: merge_mode={layer.merge_mode!r} has no counterpart in torch")
+        return f"bidirectional {kind}", settings
     for recurrent, kind in _RECURRENT.items():
         if isinstance(layer, recurrent):
-            return kind, {"units": layer.units}
+            settings = {"units": layer.units, "batch_first": True, "activation": layer.activation.__name__}
+            settings |= {} if kind == "rnn" else {"recurrent_activation": layer.recurrent_activation.__name__}
+            settings |= {"reset_after": layer.reset_after} if kind == "gru" else {}
+            return kind, settings
     raise UnknownLayer(
         f"{layer.name}: {type(layer).__name__} has parameters, but no counterpart in torch that is known"
     )
 
 
-def _scratch_name(layer: Any, variable: Any) -> str:
-    name = variable.path.rpartition("/")[2]
-    if name in _NAMES:
-        return _NAMES[name]
-    return {"kernel": "W", "embeddings": "W", "recurrent_kernel": "U", "bias": "b"}.get(name, "")
+def _named_variables(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Every variable that has a name in scratch, with it."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        for direction, inner in (("", layer.forward_layer), ("_reverse", layer.backward_layer)):
+            yield from ((name + direction, variable) for name, variable in _named_variables(inner))
+        return
+    for variable in layer.variables:
+        *_, owner, name = variable.path.split("/")
+        known = _NAMES.get(name) or {"kernel": "W", "embeddings": "W", "recurrent_kernel": "U", "bias": "b"}.get(
+            name, ""
+        )
+        if isinstance(layer, keras.layers.MultiHeadAttention) and known:
+            known = f"{known}_{_ATTENTION[owner]}"
+        if known:
+            yield known, variable
 
 
-def _parted(name: str, a: Array) -> Iterator[tuple[str, Array]]:
-    """A GRU's two biases are rows of one array; everything else is itself."""
-    if name == "b" and a.ndim == 2:
-        yield from (("b", a[0]), ("b_recurrent", a[1]))
+def _parted(layer: Any, name: str, a: Array) -> Iterator[tuple[str, Array]]:
+    """In scratch's layout. A GRU's two biases are rows of one array; heads stand side by side."""
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        yield name, _flat(name, a)
+    elif isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D) and name == "W":
+        # Output c * multiplier + j is the j-th of input c, in both frameworks.
+        yield name, a.reshape(*a.shape[:-2], 1, -1)
+    elif name.startswith("b") and a.ndim == 2:
+        direction = name[1:]
+        yield from ((f"b{direction}", a[0]), (f"b_recurrent{direction}", a[1]))
     else:
         yield name, a
 
 
-def _joined(name: str, arrays: dict[str, Array], shape: tuple[int, ...]) -> Array:
-    if name == "b" and len(shape) == 2:
-        return np.stack([arrays["b"], arrays["b_recurrent"]])
+def _flat(name: str, a: Array) -> Array:
+    """Weights of attention with the heads in one axis: (n, heads, size) or (heads, size, n), biases (heads, size)."""
+    if name.startswith("b"):
+        return a.reshape(-1)
+    return a.reshape(-1, a.shape[-1]) if name == "W_o" else a.reshape(a.shape[0], -1)
+
+
+def _joined(layer: Any, name: str, arrays: dict[str, Array], shape: tuple[int, ...]) -> Array:
+    """The inverse of `_parted`; what has another number of elements stays as it is, to be refused."""
+    gathered = isinstance(
+        layer, keras.layers.MultiHeadAttention | keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
+    )
+    if gathered and arrays[name].size == np.prod(shape):
+        return arrays[name].reshape(shape)
+    if name.startswith("b") and not gathered and len(shape) == 2:
+        direction = name[1:]
+        return np.stack([arrays[name], arrays[f"b_recurrent{direction}"]])
     return arrays[name]

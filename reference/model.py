@@ -21,6 +21,10 @@ class UnknownLayer(Exception):
     """A layer with parameters whose counterpart in the other framework is not known."""
 
 
+class OtherLayers(UnknownLayer):
+    """The two models have not the same layers with parameters."""
+
+
 @dataclass(frozen=True)
 class ModelLayer:
     """One layer with parameters.
@@ -50,11 +54,14 @@ class Model(Protocol):
         In the order in which they ran on the example.
     random : tuple of str
         Names of layers that draw random numbers in training.
+    headless : bool
+        Whether what comes behind the last layer with parameters (a softmax) is left out by `differentiate`.
     """
 
     framework: str
     layers: list[ModelLayer]
     random: tuple[str, ...]
+    headless: bool
 
     def read(self) -> Arrays:
         """Parameters and running averages by layer and name."""
@@ -73,5 +80,5 @@ class Model(Protocol):
         ...
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a normalisation layer, `epsilon` or `momentum`: to see whether it explains a difference."""
+        """Change a setting of a layer (`epsilon`, `momentum`, `batch_first`): to see whether it explains a difference."""
         ...

@@ -100,8 +100,12 @@ def _softmax_cross_entropy(loss: SoftmaxCrossEntropy, to: Precision) -> LossTwin
 def _categorical_cross_entropy(loss: CategoricalCrossEntropy, to: Precision) -> LossTwin:
     # keras.losses.CategoricalCrossentropy divides the probabilities by their sum, and its gradient flows through that as well.
     # The Poisson loss a - y log a does not; its first part is taken away again.
+    stock = keras.losses.CategoricalCrossentropy(dtype=to.dtype)
+
     def cost(a: Tensor, y: Tensor) -> Tensor:
         a = _forgetful(a, to)
+        if not to.maps("probability-sum"):
+            return stock(y, a)
         poisson = tf.nn.log_poisson_loss(y, tf.math.log(a))
         return tf.reduce_sum(tf.reduce_mean(poisson - a, axis=0))
 

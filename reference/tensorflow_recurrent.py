@@ -16,7 +16,7 @@ from reference.tensorflow_layers import LAYERS, LayerTwin, Precision, Tensor, nu
 from reference.twin import Maps, choose
 from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.bidirectional import Bidirectional
-from scratch.cells import LSTMCell, RNNCell
+from scratch.cells import GRUCell, LSTMCell, RNNCell
 from scratch.embedding import Embedding
 from scratch.layer import Layer
 from scratch.recurrent import GRU, LSTM, SimpleRNN
@@ -123,32 +123,51 @@ def _bidirectional(layer: Bidirectional, to: Precision, regulariser: Regulariser
     return LayerTwin(rearranged, dict(rearranged.params))
 
 
-CELLS: dict[type, Any] = {RNNCell: keras.layers.SimpleRNNCell, LSTMCell: keras.layers.LSTMCell}
+CELLS: dict[type, Any] = {
+    RNNCell: keras.layers.SimpleRNNCell,
+    LSTMCell: keras.layers.LSTMCell,
+    GRUCell: keras.layers.GRUCell,
+}
 
 
 @dataclass(kw_only=True)
 class CellTwin(LayerTwin):
-    """`keras.layers.SimpleRNNCell` or `LSTMCell`, given the input and the state before it beside each other."""
+    """`keras.layers.SimpleRNNCell`, `LSTMCell` or `GRUCell`, given the input and the state before it beside each other."""
 
     sizes: tuple[int, ...]
 
     def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """The new state; of an LSTM, state and cell beside each other."""
         new, *states = tf.split(x, self.sizes, axis=1)
-        _, after = self.layer(new, states)
+        _, after = self.layer((new, *states)) if isinstance(self.layer, Rearranged) else self.layer(new, states)
         return tf.concat(after, axis=1)
 
 
-def _cell(layer: RNNCell | LSTMCell, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
+def _cell(layer: RNNCell | LSTMCell | GRUCell, to: Precision, regulariser: Regulariser | None) -> LayerTwin:
     to.maps("recurrent-layout")
-    penalty = weight_penalty(regulariser)
+    two_biases = isinstance(layer, GRUCell) and layer.reset_after
+    penalty = None if two_biases else weight_penalty(regulariser)
     options: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty, "dtype": to.dtype}
-    if isinstance(layer, LSTMCell) and to.maps("recurrent-activation"):
+    if isinstance(layer, LSTMCell | GRUCell) and to.maps("recurrent-activation"):
         options["recurrent_activation"] = "sigmoid"
+    if isinstance(layer, GRUCell):
+        options["reset_after"] = layer.reset_after
     stock = choose(CELLS, layer)(layer.n_hidden, **options)
     stock.build((None, layer.n_in))
-    params = {"W": stock.kernel, "U": stock.recurrent_kernel, "b": stock.bias}
-    return CellTwin(stock, params, sizes=(layer.n_in, *[layer.n_hidden] * layer.states))
+    sizes = (layer.n_in, *[layer.n_hidden] * layer.states)
+    if not two_biases:
+        return CellTwin(stock, {"W": stock.kernel, "U": stock.recurrent_kernel, "b": stock.bias}, sizes=sizes)
+
+    def both_biases(params: dict[str, Tensor]) -> list[Tensor]:
+        b = params["b"]
+        return [
+            params["W"],
+            params["U"],
+            tf.stack([b, params["b_recurrent"]]) if to.maps("recurrent-two-biases") else b,
+        ]
+
+    rearranged = Rearranged(stock, layer, to, regulariser, both_biases, lambda x: (x[0], [x[1]]))
+    return CellTwin(rearranged, dict(rearranged.params), sizes=sizes)
 
 
 @dataclass(kw_only=True)
@@ -225,6 +244,7 @@ LAYERS.update(
         GRU: _recurrent,
         RNNCell: _cell,
         LSTMCell: _cell,
+        GRUCell: _cell,
         Bidirectional: _bidirectional,
         Embedding: _embedding,
         ScaledDotProductAttention: _attention,

@@ -56,6 +56,8 @@ def _residual(layer: Residual, to: Precision, regulariser: Regulariser | None) -
     main = {ending: choose(LAYERS, within)(within, to, regulariser) for ending, within in layer.main}
     side = {ending: choose(LAYERS, within)(within, to, regulariser) for ending, within in layer.side}
     both = main | side
+    for place in layer.frozen:
+        both[place].layer.trainable = False
     params = {f"{p}_{ending}": variable for ending, twin in both.items() for p, variable in twin.params.items()}
     buffers = {f"{b}_{ending}": variable for ending, twin in both.items() for b, variable in twin.buffers.items()}
     stock = ResidualLayer(list(main.values()), list(side.values()), to, regulariser)

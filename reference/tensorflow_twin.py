@@ -76,8 +76,8 @@ class FrameworkTwin(Twin):
     def _named_parameters(self) -> Iterator[tuple[str, str, Any]]:
         """Layer, name and variable of everything that is learned."""
         for layer, twin in self.layers.items():
-            if layer not in self.architecture.frozen:
-                for p, variable in twin.params.items():
+            for p, variable in twin.params.items():
+                if self.architecture.learns(layer, p):
                     yield layer, p, variable
 
     def parts(self) -> dict[str, str]:

@@ -19,7 +19,13 @@ Axes = tuple[int, ...]
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _RECURRENT = {nn.RNN: ("rnn", 1), nn.LSTM: ("lstm", 4), nn.GRU: ("gru", 3)}
 _CONVOLUTIONS = {nn.Conv1d: "conv1d", nn.Conv2d: "conv2d", nn.Conv3d: "conv3d"}
-_CHANNELS_FIRST = (*_CONVOLUTIONS, nn.ConvTranspose2d, *_NORMS, nn.GroupNorm)
+_TRANSPOSED = {
+    nn.ConvTranspose1d: "conv1d_transpose",
+    nn.ConvTranspose2d: "conv2d_transpose",
+    nn.ConvTranspose3d: "conv3d_transpose",
+}
+_CHANNELS_FIRST = (*_CONVOLUTIONS, *_TRANSPOSED, *_NORMS, nn.GroupNorm)
+_TIMED = (*_RECURRENT, nn.MultiheadAttention)
 _GRU = (1, 0, 2)
 """torch has the gates r, z, n; scratch z, r, n."""
 
@@ -33,6 +39,8 @@ class TorchModel:
     example : ndarray
         An input, images in (m, h, w, c): with it the order of the layers is found out.
     dtype : {"float64", "float32"}
+    time_first : bool
+        Whether it is given sequences as (T, m, n), as its recurrent layers without `batch_first` want them.
 
     Raises
     ------
@@ -41,21 +49,24 @@ class TorchModel:
     """
 
     framework = "torch"
+    headless = False
 
-    def __init__(self, module: nn.Module, example: Array, dtype: str) -> None:
-        self.module = copy.deepcopy(module).to(getattr(torch, dtype)).cpu()
+    def __init__(self, module: nn.Module, example: Array, dtype: str, time_first: bool = False) -> None:
+        self.module = _unstacked(copy.deepcopy(module)).to(getattr(torch, dtype)).cpu()
+        self._time_first = time_first and 2 <= example.ndim <= 3
         for m in self.module.modules():
             if hasattr(m, "inplace"):
                 m.inplace = False  # it would write over the output of the layer before
         self._named = {m: name.replace(".", "_") or "model" for name, m in self.module.named_modules()}
         self.random = tuple(n for m, n in self._named.items() if type(m).__name__.find("Dropout") >= 0 and m.p > 0)
         self._modules: list[nn.Module] = []
+        self._padded: dict[nn.Module, Callable[[], None]] = {}
         self._flattened: dict[nn.Module, tuple[int, ...]] = {}
         first = next((m for m in self.module.modules() if _has_parameters(m)), None)
         self._turned = example.ndim >= 4 or (example.ndim == 3 and isinstance(first, nn.Conv1d))
         self.module.eval()
-        with torch.no_grad():
-            self._forward(self._entering(example, dtype), self._noted)
+        # With gradients, as without them an encoder layer takes a short cut past its own layers.
+        self._forward(self._entering(example, dtype), self._noted)
         self.layers = [ModelLayer(self._named[m], *_described(m)) for m in self._modules]
 
     def _noted(self, module: nn.Module, given: Any, output: Any) -> None:
@@ -82,6 +93,8 @@ class TorchModel:
     def _entering(self, x: Array, dtype: str) -> Tensor:
         """Images to channels first; whole numbers stay."""
         array = x if x.dtype.kind in "iu" else x.astype(dtype)
+        if self._time_first:
+            return torch.from_numpy(np.array(array.swapaxes(0, 1), order="C"))
         return torch.from_numpy(np.array(np.moveaxis(array, -1, 1) if self._turned else array, order="C"))
 
     def _arrays(self) -> Iterator[tuple[str, str, Tensor, Callable[[Array], Array], Callable[[Array], Array]]]:
@@ -102,7 +115,8 @@ class TorchModel:
         with torch.no_grad():
             for module in self._modules:
                 if isinstance(module, nn.RNN | nn.LSTM) and module.bias:
-                    module.bias_hh_l0.zero_()
+                    for direction in _directions(module):
+                        module.get_parameter(f"bias_hh_l0{direction}").zero_()
             for layer, name, tensor, _, back in self._arrays():
                 array = back(arrays[layer][name])
                 shape = tuple(tensor.shape)
@@ -127,8 +141,12 @@ class TorchModel:
         inputs = self._entering(x, str(next(self.module.parameters()).dtype).removeprefix("torch."))
         whole = not inputs.is_floating_point()
         output = self._forward(inputs if whole else inputs.requires_grad_(), keep)
-        leaving = _leaving(output, None)
-        output.backward(torch.from_numpy(_back(draw(leaving.shape).astype(leaving.dtype), output.ndim)))
+        last = next(reversed(outputs.values()))
+        if self.headless:
+            output = last[1]
+        there, back = self._outside(output, last)
+        leaving = np.array(there(output.detach().numpy()), order="C")
+        output.backward(torch.from_numpy(np.ascontiguousarray(back(draw(leaving.shape).astype(leaving.dtype)))))
         tensors = {f"forward/{name}": _leaving(t, m) for name, (m, t) in outputs.items()} | {"forward/output": leaving}
         for name, (module, t) in reversed(outputs.items()):
             if t.grad is not None:
@@ -138,8 +156,20 @@ class TorchModel:
                     tensors[f"grad/{name}.{p}"] = np.array(out(tensor.grad.numpy()), order="C")
         if not whole and inputs.grad is not None:
             grad = inputs.grad.numpy()
-            tensors["grad/model.input"] = np.array(np.moveaxis(grad, 1, -1) if self._turned else grad, order="C")
+            grad = grad.swapaxes(0, 1) if self._time_first else np.moveaxis(grad, 1, -1) if self._turned else grad
+            tensors["grad/model.input"] = np.array(grad, order="C")
         return tensors | (self._buffers(before, values) if training else {})
+
+    def _outside(self, output: Tensor, last: tuple[nn.Module, Tensor]) -> tuple[Way, Way]:
+        """The ways of the model's output into scratch's layout and back: channels last, examples first."""
+        module, own = last
+        if output.ndim >= 4 or (
+            output.ndim == 3 and isinstance(module, _CHANNELS_FIRST) and output.shape[1] == own.shape[1]
+        ):
+            return lambda a: np.moveaxis(a, 1, -1), lambda a: np.moveaxis(a, -1, 1)
+        if output.ndim == 3 and self._time_first:
+            return _swapped, _swapped
+        return _same, _same
 
     def _buffers(self, before: Arrays, values: dict[str, int]) -> dict[str, Array]:
         """Moved running averages; the variance as Keras has it, of the biased batch variance (`batchnorm-running-variance`)."""
@@ -155,8 +185,17 @@ class TorchModel:
         return found
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a normalisation layer: `epsilon` or `momentum`."""
+        """Change a setting of a layer: `epsilon`, `momentum` or `batch_first`."""
         module = next(m for m, name in self._named.items() if name == layer)
+        if setting == "batch_first":
+            module.batch_first = value
+            return
+        if setting == "padding":
+            self._padded.pop(module, lambda: None)()
+            module.padding = (0,) * len(module.kernel_size) if value == "same" else value
+            if value == "same":
+                self._padded[module] = module.register_forward_pre_hook(_pad_as_keras).remove
+            return
         setattr(module, "eps" if setting == "epsilon" else setting, value if setting == "epsilon" else 1 - value)
 
 
@@ -173,6 +212,20 @@ class _Flattening(TorchFunctionMode):
         super().__init__()
         self.channels_first = channels_first
         self._rows: list[tuple[Tensor, tuple[int, ...]]] = []
+        self._last: list[Tensor] = []
+
+    def _channels_last(self, func: Any, args: Any, given: Tensor, result: Tensor) -> bool:
+        """Whether images have been moved to channels last, or were before something that keeps their shape."""
+        if any(given is known for known in self._last):
+            return given.shape == result.shape
+        name, moves = getattr(func, "__name__", ""), [a for a in args[1:] if isinstance(a, int | tuple | list)]
+        axes = [n for a in moves for n in (a if isinstance(a, tuple | list) else (a,))]
+        axes = [n % given.ndim for n in axes if isinstance(n, int)]
+        if name == "permute":
+            return axes == [0, *range(2, given.ndim), 1]
+        if name in ("movedim", "moveaxis"):
+            return axes == [1, given.ndim - 1]
+        return name in ("transpose", "swapaxes") and given.ndim == 3 and sorted(axes) == [1, 2] and self.channels_first
 
     def shape_of(self, rows: Tensor) -> tuple[int, ...] | None:
         """Shape (c, ...) of the images that these rows were."""
@@ -182,6 +235,12 @@ class _Flattening(TorchFunctionMode):
         """Run the function; note what it flattened."""
         result = func(*args, **(kwargs or {}))
         given = args[0] if args else None
+        both = isinstance(result, Tensor) and isinstance(given, Tensor) and given.ndim == result.ndim >= 3
+        if both and self._channels_last(func, args, given, result):
+            self._last.append(result)
+            return result
+        if any(given is known for known in self._last):
+            return result  # its rows stand as Keras has them
         if isinstance(result, Tensor) and result.ndim == 2 and isinstance(given, Tensor) and len(given) == len(result):
             image = given.ndim >= 4 or (given.ndim == 3 and self.channels_first)
             if image and given.numel() == result.numel():
@@ -195,19 +254,84 @@ def _has_parameters(module: nn.Module) -> bool:
     return isinstance(module, (*_RECURRENT, nn.MultiheadAttention)) or bool(list(module.parameters(recurse=False)))
 
 
+def _pad_as_keras(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Zeros as 'same' wants them: as few as let every stride start inside, and the odd one behind."""
+    x, pads = given[0], []
+    for n, k, s, d in zip(x.shape[2:], module.kernel_size, module.stride, module.dilation, strict=True):
+        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        pads.append((total // 2, total - total // 2))
+    return (nn.functional.pad(x, [side for both in reversed(pads) for side in both]),)
+
+
 def _first(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def _back(a: Array, axes: int) -> Array:
-    return np.ascontiguousarray(np.moveaxis(a, -1, 1)) if axes >= 4 else a
-
-
-def _leaving(t: Tensor, module: nn.Module | None) -> Array:
-    """A tensor in scratch's layout: images to channels last."""
+def _leaving(t: Tensor, module: nn.Module) -> Array:
+    """What a layer gives in scratch's layout: images to channels last, sequences to examples first."""
     a = t.detach().numpy()
-    first = a.ndim >= 4 if module is None else isinstance(module, _CHANNELS_FIRST) and a.ndim >= 3
-    return np.array(np.moveaxis(a, 1, -1) if first else a, order="C")
+    if isinstance(module, _TIMED) and a.ndim == 3 and not module.batch_first:
+        return np.array(a.swapaxes(0, 1), order="C")
+    return np.array(np.moveaxis(a, 1, -1) if isinstance(module, _CHANNELS_FIRST) and a.ndim >= 3 else a, order="C")
+
+
+class _Stack(nn.Module):
+    """A recurrent layer of several layers as that many layers of one, so that each can be watched.
+
+    Parameters
+    ----------
+    stack : nn.RNN, nn.LSTM or nn.GRU
+        With its weights; in every direction the same.
+    """
+
+    def __init__(self, stack: Any) -> None:
+        super().__init__()
+        self.batch_first, self.dropout = stack.batch_first, nn.Dropout(stack.dropout)
+        self.hidden_size, self.num_layers, self.bidirectional = stack.hidden_size, stack.num_layers, stack.bidirectional
+        directions = _directions(stack)
+        for k in range(stack.num_layers):
+            n_in = stack.input_size if k == 0 else stack.hidden_size * len(directions)
+            more = {"nonlinearity": stack.nonlinearity} if isinstance(stack, nn.RNN) else {}
+            one = type(stack)(
+                n_in,
+                stack.hidden_size,
+                bias=stack.bias,
+                batch_first=stack.batch_first,
+                bidirectional=stack.bidirectional,
+                **more,
+            )
+            for name, parameter in one.named_parameters():
+                with torch.no_grad():
+                    parameter.copy_(stack.get_parameter(name.replace("_l0", f"_l{k}")))
+            self.add_module(f"l{k}", one)
+        self.train(stack.training)
+
+    def forward(self, x: Tensor, states: Any = None) -> Any:
+        """As the stack: the last layer's states, and the last states of all."""
+        ends, n = [], 2 if self.bidirectional else 1
+        for k in range(self.num_layers):
+            start = None
+            if states is not None:
+                rows = slice(k * n, (k + 1) * n)
+                start = tuple(s[rows] for s in states) if isinstance(states, tuple) else states[rows]
+            x, end = self.get_submodule(f"l{k}")(x if k == 0 else self.dropout(x), start)
+            ends.append(end)
+        if isinstance(ends[0], tuple):
+            return x, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+        return x, torch.cat(ends)
+
+
+def _unstacked(module: nn.Module) -> nn.Module:
+    """The module with every stack of recurrent layers taken apart."""
+    if isinstance(module, nn.RNN | nn.LSTM | nn.GRU) and module.num_layers > 1 and not module.proj_size:
+        return _Stack(module)
+    for name, child in module.named_children():
+        setattr(module, name, _unstacked(child))
+    return module
+
+
+def _directions(module: Any) -> tuple[str, ...]:
+    return ("", "_reverse") if module.bidirectional else ("",)
 
 
 def _described(module: nn.Module) -> tuple[str, dict[str, Any]]:
@@ -219,9 +343,15 @@ def _described(module: nn.Module) -> tuple[str, dict[str, Any]]:
             return kind, {
                 "kernel": tuple(module.kernel_size), "stride": tuple(module.stride),
                 "dilation": tuple(module.dilation), "filters": module.out_channels, "groups": module.groups,
+                "padding": module.padding if isinstance(module.padding, str) or any(module.padding) else "valid",
             }  # fmt: skip
-    if isinstance(module, nn.ConvTranspose2d):
-        return "conv2d_transpose", {"kernel": tuple(module.kernel_size), "stride": tuple(module.stride)}
+    for transposed, kind in _TRANSPOSED.items():
+        if isinstance(module, transposed):
+            return kind, {
+                "kernel": tuple(module.kernel_size),
+                "stride": tuple(module.stride),
+                "filters": module.out_channels,
+            }
     if isinstance(module, _NORMS):
         kept = None if module.momentum is None else round(1 - module.momentum, 12)
         return "batchnorm", {"epsilon": module.eps, "momentum": kept}
@@ -231,22 +361,36 @@ def _described(module: nn.Module) -> tuple[str, dict[str, Any]]:
         return "groupnorm", {"epsilon": module.eps, "groups": module.num_groups}
     if isinstance(module, nn.Embedding):
         return "embedding", {"tokens": module.num_embeddings, "units": module.embedding_dim}
+    if isinstance(module, nn.MultiheadAttention):
+        if module.in_proj_weight is None or module.bias_k is not None or module.add_zero_attn:
+            raise UnknownLayer("MultiheadAttention: only with queries, keys and values of one size is it compared")
+        size = module.embed_dim // module.num_heads
+        return "attention", {"heads": module.num_heads, "key_dim": size, "batch_first": module.batch_first}
     for recurrent, (kind, _) in _RECURRENT.items():
         if isinstance(module, recurrent):
-            plain = module.num_layers == 1 and not module.bidirectional and not getattr(module, "proj_size", 0)
-            if not plain or not module.batch_first:
-                raise UnknownLayer(
-                    f"{type(module).__name__}: only one layer, one direction and batch_first are compared"
-                )
-            return kind, {"units": module.hidden_size}
+            if getattr(module, "proj_size", 0):
+                raise UnknownLayer(f"{type(module).__name__} with proj_size has no counterpart in Keras")
+            settings = {
+                "units": module.hidden_size,
+                "activation": getattr(module, "nonlinearity", "tanh"),
+                "batch_first": module.batch_first,
+            }
+            settings |= {} if kind == "rnn" else {"recurrent_activation": "sigmoid"}
+            settings |= {"reset_after": True} if kind == "gru" else {}
+            return ("bidirectional " if module.bidirectional else "") + kind, settings
     raise UnknownLayer(f"{type(module).__name__} has parameters, but no counterpart in Keras that is known here")
 
 
-Place = tuple[str, Tensor, Callable[[Array], Array], Callable[[Array], Array]]
+Way = Callable[[Array], Array]
+Place = tuple[str, Tensor, Way, Way]
 
 
-def _moved(to: Axes) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+def _moved(to: Axes) -> tuple[Way, Way]:
     return lambda a: a.transpose(to), lambda a: a.transpose(tuple(np.argsort(to)))
+
+
+def _swapped(a: Array) -> Array:
+    return a.swapaxes(0, 1)
 
 
 def _same(a: Array) -> Array:
@@ -256,7 +400,11 @@ def _same(a: Array) -> Array:
 def _places(module: nn.Module, image: tuple[int, ...] | None) -> Iterator[Place]:
     """Scratch's name of each array, the tensor, and the ways between the layouts."""
     if isinstance(module, tuple(_RECURRENT)):
-        yield from _recurrent_places(module)
+        for direction in _directions(module):
+            yield from _recurrent_places(module, direction)
+        return
+    if isinstance(module, nn.MultiheadAttention):
+        yield from _attention_places(module)
         return
     norm = isinstance(module, (*_NORMS, nn.LayerNorm, nn.GroupNorm))
     weight = getattr(module, "weight", None)
@@ -270,9 +418,7 @@ def _places(module: nn.Module, image: tuple[int, ...] | None) -> Iterator[Place]
         yield "running_var", module.running_var, _same, _same
 
 
-def _weight_ways(
-    module: nn.Module, image: tuple[int, ...] | None
-) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+def _weight_ways(module: nn.Module, image: tuple[int, ...] | None) -> tuple[Way, Way]:
     if isinstance(module, nn.Linear) and image is not None:
         # Behind a flattened image the rows stand in the order (c, h, w); scratch and Keras flatten (h, w, c).
         channels_last = np.arange(int(np.prod(image))).reshape(image)
@@ -283,12 +429,13 @@ def _weight_ways(
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         axes = tuple(range(2, 2 + len(module.kernel_size)))
         return _moved((*axes, 1, 0))
-    if isinstance(module, nn.ConvTranspose2d):
-        return _moved((2, 3, 1, 0))
+    if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        axes = tuple(range(2, 2 + len(module.kernel_size)))
+        return _moved((*axes, 1, 0))
     return _same, _same
 
 
-def _recurrent_places(module: Any) -> Iterator[Place]:
+def _recurrent_places(module: Any, direction: str) -> Iterator[Place]:
     gates = _RECURRENT[type(module)][1]
     order = _GRU if isinstance(module, nn.GRU) else tuple(range(gates))
 
@@ -301,9 +448,37 @@ def _recurrent_places(module: Any) -> Iterator[Place]:
         joined = np.concatenate([blocks[int(k)] for k in np.argsort(order)], axis=-1)
         return joined.T if joined.ndim == 2 else joined
 
-    yield "W", module.weight_ih_l0, out, back
-    yield "U", module.weight_hh_l0, out, back
+    def place(name: str, there: str) -> Place:
+        return name + direction, module.get_parameter(f"{there}_l0{direction}"), out, back
+
+    yield place("W", "weight_ih")
+    yield place("U", "weight_hh")
     if module.bias:
-        yield "b", module.bias_ih_l0, out, back
+        yield place("b", "bias_ih")
         if isinstance(module, nn.GRU):
-            yield "b_recurrent", module.bias_hh_l0, out, back
+            yield place("b_recurrent", "bias_hh")
+
+
+def _attention_places(module: nn.MultiheadAttention) -> Iterator[Place]:
+    """Queries, keys and values apart: torch has them in one array, Keras in three."""
+    n = module.embed_dim
+    assert module.in_proj_weight is not None
+    for k, letter in enumerate("qkv"):
+        rows = slice(k * n, (k + 1) * n)
+        yield f"W_{letter}", module.in_proj_weight, *_part(module.in_proj_weight, rows)
+        if module.in_proj_bias is not None:
+            yield f"b_{letter}", module.in_proj_bias, *_part(module.in_proj_bias, rows)
+    yield "W_o", module.out_proj.weight, *_moved((1, 0))
+    if module.out_proj.bias is not None:
+        yield "b_o", module.out_proj.bias, _same, _same
+
+
+def _part(whole: Tensor, rows: slice) -> tuple[Way, Way]:
+    """Some rows of an array, transposed; back, into the array as it is."""
+
+    def back(a: Array) -> Array:
+        held = whole.detach().numpy().copy()
+        held[rows] = a.T
+        return held
+
+    return lambda a: a[rows].T, back

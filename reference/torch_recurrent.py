@@ -14,7 +14,7 @@ from reference.torch_layers import LAYERS, LayerTwin, Slot
 from reference.twin import Maps, Unsupported, choose
 from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.bidirectional import Bidirectional
-from scratch.cells import LSTMCell, RNNCell
+from scratch.cells import GRUCell, LSTMCell, RNNCell
 from scratch.embedding import Embedding
 from scratch.layer import Array
 from scratch.recurrent import GRU, LSTM, SimpleRNN
@@ -126,7 +126,7 @@ def _module(layer: SimpleRNN | LSTM | GRU, dtype: torch.dtype, bidirectional: bo
 
 @dataclass(kw_only=True)
 class CellTwin(LayerTwin):
-    """`nn.RNNCell` or `nn.LSTMCell`, given the input and the state before it beside each other."""
+    """`nn.RNNCell`, `nn.LSTMCell` or `nn.GRUCell`, given the input and the state before it beside each other."""
 
     n_in: int
 
@@ -139,12 +139,25 @@ class CellTwin(LayerTwin):
         return self.module(new, state)
 
 
-CELLS: dict[type, Callable[..., nn.Module]] = {RNNCell: nn.RNNCell, LSTMCell: nn.LSTMCell}
+CELLS: dict[type, Callable[..., nn.Module]] = {RNNCell: nn.RNNCell, LSTMCell: nn.LSTMCell, GRUCell: nn.GRUCell}
 
 
-def _cell(layer: RNNCell | LSTMCell, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+def _cell(layer: RNNCell | LSTMCell | GRUCell, dtype: torch.dtype, maps: Maps) -> LayerTwin:
+    if isinstance(layer, GRUCell) and not layer.reset_after:
+        raise Unsupported("gru-reset-before")
     module = choose(CELLS, layer)(layer.n_in, layer.n_hidden, dtype=dtype)
     axes = (1, 0) if maps("recurrent-layout") else ()
+    if isinstance(layer, GRUCell):
+        # Scratch has z, r, n; torch r, z, n.
+        gates = (1, 0, 2) if maps("gru-gate-order") else ()
+        places = {
+            "W": ("weight_ih", axes),
+            "U": ("weight_hh", axes),
+            "b": ("bias_ih", ()),
+            "b_recurrent": ("bias_hh", ()),
+        }
+        own = {p: GateSlot(module, name, turned, gates) for p, (name, turned) in places.items()}
+        return CellTwin(module, dict(own), n_in=layer.n_in)
     # Trained, it would get the same gradient as the other, so that their sum moved twice as far.
     module.get_parameter("bias_hh").requires_grad_(False)
     slots: dict[str, Slot] = {
@@ -223,6 +236,7 @@ LAYERS.update(
         GRU: _recurrent,
         RNNCell: _cell,
         LSTMCell: _cell,
+        GRUCell: _cell,
         Bidirectional: _bidirectional,
         Embedding: _embedding,
         ScaledDotProductAttention: _attention,

@@ -19,22 +19,27 @@ class ResidualTwin(LayerTwin):
 
     Attributes
     ----------
-    main, shortcut : list of LayerTwin
-        The branches; no shortcut is the identity.
+    main, shortcut : dict of str to LayerTwin
+        The branches, by place; no shortcut is the identity.
+    frozen : tuple of str
+        Places of the layers that do not learn.
+    maps : callable
     """
 
-    main: list[LayerTwin]
-    shortcut: list[LayerTwin]
+    main: dict[str, LayerTwin]
+    shortcut: dict[str, LayerTwin]
+    frozen: tuple[str, ...]
+    maps: Maps
 
     def forward(self, x: Tensor, training: bool, mask: Tensor | None) -> Tensor:
         """Sum of the branches' outputs; autograd differentiates it."""
-        return _chained(self.main, x, training) + _chained(self.shortcut, x, training)
+        return self._chained(self.main, x, training) + self._chained(self.shortcut, x, training)
 
-
-def _chained(twins: list[LayerTwin], x: Tensor, training: bool) -> Tensor:
-    for twin in twins:
-        x = twin.forward(x, training, None)
-    return x
+    def _chained(self, twins: dict[str, LayerTwin], x: Tensor, training: bool) -> Tensor:
+        for place, twin in twins.items():
+            averages = training and place in self.frozen and bool(twin.buffers)
+            x = twin.forward(x, training and not (averages and self.maps("frozen-batchnorm")), None)
+        return x
 
 
 def _residual(layer: Residual, dtype: torch.dtype, maps: Maps) -> LayerTwin:
@@ -47,7 +52,7 @@ def _residual(layer: Residual, dtype: torch.dtype, maps: Maps) -> LayerTwin:
     params: dict[str, Slot] = {f"{p}_{ending}": slot for ending, t in both.items() for p, slot in t.params.items()}
     buffers: dict[str, Slot] = {f"{b}_{ending}": slot for ending, t in both.items() for b, slot in t.buffers.items()}
     module = nn.ModuleDict({ending: t.module for ending, t in both.items()})
-    return ResidualTwin(module, params, buffers, main=list(main.values()), shortcut=list(side.values()))
+    return ResidualTwin(module, params, buffers, main=main, shortcut=side, frozen=layer.frozen, maps=maps)
 
 
 LAYERS[Residual] = _residual

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -52,9 +51,10 @@ class FrameworkTwin(Twin):
                 name: choose(LAYERS, layer)(layer, self._dtype, self.maps) for name, layer in arch.layers
             }
         self._loss = choose(LOSSES, arch.loss)(arch.loss, self.maps) if arch.loss else None
-        for _, _, slot in self._named_slots(arch.frozen):
-            slot.tensor.requires_grad_(False)
-        self._slots = {f"{layer}.{p}": slot for layer, p, slot in self._named_slots(self._learning())}
+        self._slots = {f"{layer}.{p}": slot for layer, p, slot in self._learning()}
+        for layer, p, slot in self._named_slots():
+            if not arch.learns(layer, p):
+                slot.tensor.requires_grad_(False)
         self._parameters = [slot.tensor for slot in self._slots.values()]
         self._optimizer = self._make_optimizer()
 
@@ -63,12 +63,12 @@ class FrameworkTwin(Twin):
         found = {name: stock_name(twin.module, "torch") for name, twin in self.layers.items()}
         return found | ({"optimizer": stock_name(self._optimizer.stock, "torch")} if self._optimizer else {})
 
-    def _learning(self) -> list[str]:
-        return [name for name in self.layers if name not in self.architecture.frozen]
+    def _learning(self) -> Iterator[tuple[str, str, Slot]]:
+        return ((layer, p, slot) for layer, p, slot in self._named_slots() if self.architecture.learns(layer, p))
 
-    def _named_slots(self, layers: Iterable[str]) -> Iterator[tuple[str, str, Slot]]:
-        for layer in layers:
-            for p, slot in self.layers[layer].params.items():
+    def _named_slots(self) -> Iterator[tuple[str, str, Slot]]:
+        for layer, twin in self.layers.items():
+            for p, slot in twin.params.items():
                 yield layer, p, slot
 
     def _make_optimizer(self) -> OptimizerTwin | None:
@@ -164,7 +164,7 @@ class FrameworkTwin(Twin):
             self._loss.refuse(tensors[-1].detach())
         activation_grads, parameter_grads = found[: len(tensors)], found[len(tensors) :]
         grads: Arrays = {}
-        for (layer, p, slot), gradient in zip(self._named_slots(self._learning()), parameter_grads, strict=True):
+        for (layer, p, slot), gradient in zip(self._learning(), parameter_grads, strict=True):
             slot.tensor.grad = gradient
             grads.setdefault(layer, {})[p] = slot.to_scratch(gradient)
         return Pass(
@@ -198,7 +198,8 @@ class FrameworkTwin(Twin):
     def _penalised(self) -> list[tuple[str, str]]:
         """Layer and parameter of every weight that costs something."""
         arch = self.architecture
-        learning, everything = arch.regularised(), replace(arch, frozen=()).regularised()
+        layers = arch.layers if arch.regulariser else ()
+        learning, everything = arch.regularised(), [(name, p) for name, layer in layers for p in layer.regularised]
         # A sum over a module's weights, which is what torch users write, knows nothing of requires_grad.
         return everything if learning != everything and not self.maps("frozen-penalty") else learning
 
@@ -243,7 +244,7 @@ class FrameworkTwin(Twin):
         if self._optimizer is None:
             return {}
         states: dict[str, dict[str, dict[str, Array]]] = {}
-        for layer, p, slot in self._named_slots(self._learning()):
+        for layer, p, slot in self._learning():
             arrays = self._optimizer.state(slot.tensor, self.maps)
             states.setdefault(layer, {})[p] = {name: slot.to_scratch(array) for name, array in arrays.items()}
         return states

@@ -5,7 +5,7 @@ from scratch.attention import MultiHeadAttention, ScaledDotProductAttention
 from scratch.averages import exponentially_weighted_average
 from scratch.batchnorm import BatchNorm
 from scratch.bidirectional import Bidirectional
-from scratch.cells import LSTMCell, RNNCell
+from scratch.cells import GRUCell, LSTMCell, RNNCell
 from scratch.clipped import Clipped
 from scratch.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from scratch.convolution import Conv2D
@@ -90,6 +90,7 @@ __all__ = [
     "Embedding",
     "ExponentialDecay",
     "Flatten",
+    "GRUCell",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GradientDescent",

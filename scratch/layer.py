@@ -47,6 +47,8 @@ class Layer:
     kinds: ClassVar[dict[str, type[Layer]]] = {}
     regularised: ClassVar[tuple[str, ...]] = ()
     """Parameters that weight regularisation acts on: weights, never biases or batch norm's gamma and beta."""
+    frozen_parameters: ClassVar[tuple[str, ...]] = ()
+    """Parameters that do not learn though the layer does: those of frozen layers within it."""
     kink_at_zero: ClassVar[bool] = False
     """Whether the derivative jumps where `decisive` is 0."""
 

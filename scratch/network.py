@@ -60,7 +60,11 @@ class Architecture:
     def regularised(self) -> list[tuple[str, str]]:
         """(layer, parameter) of everything that the regulariser acts on."""
         layers = self.layers if self.regulariser else ()
-        return [(name, p) for name, layer in layers if name not in self.frozen for p in layer.regularised]
+        return [(name, p) for name, layer in layers for p in layer.regularised if self.learns(name, p)]
+
+    def learns(self, name: str, parameter: str) -> bool:
+        """Whether a parameter of a layer gets a gradient and updates: not if the layer is frozen, or what it belongs to within."""
+        return name not in self.frozen and parameter not in dict(self.layers)[name].frozen_parameters
 
     def layer_trains(self, name: str, training: bool) -> bool:
         """Whether a layer runs in training mode when the network does, or not: a frozen one that remembers never."""

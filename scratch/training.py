@@ -28,16 +28,17 @@ class Trainer:
     t : int
         Number of updates made.
     states : dict
-        The optimizer's arrays by layer, parameter and name: `states["dense1"]["W"]["v"]`; none for frozen layers.
+        The optimizer's arrays by layer, parameter and name: `states["dense1"]["W"]["v"]`; none for what is frozen.
     """
 
     def __init__(self, network: Network, optimizer: Optimizer) -> None:
         self.network, self.optimizer, self.t = network, optimizer, 0
-        self.states: dict[str, dict[str, State]] = {
-            layer: {p: optimizer.initial_state(w) for p, w in state.params.items()}
+        learns = network.architecture.learns
+        states: dict[str, dict[str, State]] = {
+            layer: {p: optimizer.initial_state(w) for p, w in state.params.items() if learns(layer, p)}
             for layer, state in network.states.items()
-            if state.params and layer not in network.architecture.frozen
         }
+        self.states = {layer: named for layer, named in states.items() if named}
 
     def update(self, grads: Arrays) -> None:
         """Move every parameter that has a gradient by one optimizer step.
@@ -45,10 +46,12 @@ class Trainer:
         Raises
         ------
         ValueError
-            If there is a gradient for a frozen or unknown layer: nothing has moved then.
+            If there is a gradient for a frozen or unknown layer or parameter: nothing has moved then.
         """
         unknown = sorted(grads.keys() - self.states.keys())
         require(not unknown, f"gradients for layers that do not learn: {', '.join(unknown)}; leave them out")
+        within = [f"{layer}.{p}" for layer, named in grads.items() for p in named.keys() - self.states[layer].keys()]
+        require(not within, f"gradients for parameters that do not learn: {', '.join(sorted(within))}; leave them out")
         self.t += 1
         for layer, named in self.optimizer.prepared(grads).items():
             params = self.network.states[layer].params

@@ -59,7 +59,7 @@ def transferred_weights(
     """
     dtype = next((a.dtype for _, a in flatten(source.params)), np.dtype("float64"))
     weights = initial_weights(arch, rng, initialiser, dtype)
-    for name, _ in arch.layers:
+    for name, layer in arch.layers:
         pairs = [(weights.params, source.params), (weights.buffers, source.buffers)]
         if all(_shapes(new, name) == _shapes(old, name) for new, old in pairs):
             for new, old in pairs:
@@ -67,7 +67,7 @@ def transferred_weights(
                     new[name] = {p: a.copy() for p, a in old[name].items()}
         else:
             require(
-                name not in arch.frozen,
+                name not in arch.frozen and not layer.frozen_parameters,
                 f"{name} is frozen, but the older network has no layer of that name and shape: it would stay as it was drawn",
             )
     return weights

@@ -55,6 +55,16 @@ def squared_loss_is_not_convex() -> Numbers:
     return {"its second derivative at w = -3 is negative": round(curvature, 4)}
 
 
+@claim("001", "1.2.2 gradient descent", "where w is above the best w' the derivative is positive and w gets smaller; below it larger", "verified",
+       "of a convex cost; step by step w comes closer as long as alpha is not too large")  # fmt: skip
+def towards_the_minimum() -> Numbers:
+    def cost(w: float) -> float:
+        return math.log(1 + math.exp(-w)) + 0.25 * w
+
+    best = math.log(3)  # where sigma(w) = 3/4
+    return {"w' = ln 3, derivative at w' + 1": slope(cost, best + 1), "at w' - 1": slope(cost, best - 1)}
+
+
 @claim(
     "001",
     DERIVATIVES,

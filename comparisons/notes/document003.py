@@ -95,6 +95,16 @@ def half_kept() -> Numbers:
     return {"mean of 1 * d": round(float(kept.mean()), 2), "of 2 * d": round(float(2 * kept.mean()), 2)}
 
 
+@claim("003", "optimisation algorithms", "Adam needs little memory, though more than gradient descent and momentum", "verified",
+       "two arrays of each parameter's size, and a counter")  # fmt: skip
+def memory_of_the_optimizers() -> Numbers:
+    from scratch import Adam, GradientDescent, Momentum
+
+    w = np.zeros(3)
+    rules = (GradientDescent(0.1), Momentum(0.1), Adam(0.1))
+    return {f"arrays per parameter, {type(rule).__name__}": len(rule.initial_state(w)) for rule in rules}
+
+
 @claim("003", CHECKING, "a result below 1e-7 is right, below 1e-5 possibly wrong, below 1e-3 usually wrong", "unclear",
        "the last two are lower bounds: above 1e-5 look again, above 1e-3 it is wrong")  # fmt: skip
 def thresholds() -> Numbers:
@@ -144,6 +154,17 @@ def _positions(n: int, f: int, p: int = 0, s: int = 1) -> int:
 )
 def feature_map() -> Numbers:
     return {"counted for n = 6, f = 3": _positions(6, 3), "with p = 1": _positions(6, 3, 1)}
+
+
+@claim("003", CONVOLUTION, "the kernel's size is usually odd", "verified",
+       "so that p = (f - 1)/2 on both sides keeps the size; an even one needs one zero more on one side")  # fmt: skip
+def odd_kernels() -> Numbers:
+    return {f"p that keeps n = 6, f = {f}": _keeping(6, f) for f in (3, 4, 5)}
+
+
+def _keeping(n: int, f: int) -> str:
+    found = [p for p in range(f) if _positions(n, f, p) == n]
+    return str(found[0]) if found else "none"
 
 
 @claim("003", CONVOLUTION, "with stride (n + 2p - f)/s + 1, rounded down", "verified")
@@ -199,6 +220,19 @@ def shared_parameters() -> Numbers:
     dense = 32 * 32 * 3 * 30 * 30 * 10
     count = sum(math.prod(shape) for shape in layer.parameter_shapes().values())
     return {"ten 3 x 3 filters on 32 x 32 x 3": count, "a dense layer of the same sizes": dense}
+
+
+@claim("003", "convolution over volumes", "a value of the map depends on the pixels under the filter alone", "verified")
+def sparse_connections() -> Numbers:
+    from scratch import Conv2D, LayerState
+
+    layer, x = Conv2D(3, 1, 3), np.ones((1, 8, 8, 3))
+    state = LayerState({"W": np.ones((3, 3, 3, 1)), "b": np.zeros(1)})
+    y, cache = layer.forward(x, state)
+    upstream = np.zeros_like(y)
+    upstream[0, 2, 3, 0] = 1
+    dx, _ = layer.backward(upstream, state, cache)
+    return {"numbers in the image": x.size, "of which one value of the map depends on": int(np.count_nonzero(dx))}
 
 
 @claim(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
 from comparisons.notes import Numbers, claim
-from comparisons.notes.demonstrations import slope
+from comparisons.notes.demonstrations import distance, slope
 from scratch.activations import sigmoid
+from scratch.gradient_check import two_sided
 
 SPLIT = "1 train, dev and test sets"
 REGULARISATION = "2.4.1 regularisation"
 DROPOUT = "2.4.3 dropout"
 DRAWING = "2.4.3 randn and rand"
+WHY_DROPOUT = "2.4.4 why dropout works"
 INITIALISATION = "3.2.1 vanishing and exploding gradients"
 CHECKING = "3.3 gradient checking"
 
@@ -38,6 +41,36 @@ def weight_decay() -> Numbers:
     }
 
 
+@claim("004", REGULARISATION, "lambda too large: the fit is too simple", "verified")
+def too_much_regularisation() -> Numbers:
+    x = np.random.default_rng(0).standard_normal((2, 50))
+    y = np.array([[2.0, -1.0]]) @ x
+    found: Numbers = {}
+    for lambda_ in (0.0, 5000.0):
+        w = y @ x.T @ np.linalg.inv(x @ x.T + lambda_ * np.eye(2))
+        found[f"training error with lambda = {lambda_:g}, of the mean square"] = float(
+            ((w @ x - y) ** 2).sum() / (y**2).sum()
+        )
+    return found
+
+
+@claim(
+    "004",
+    "2.4.2 why L2 works",
+    "a large lambda makes w small, tanh(z) then is nearly linear, and the network with it",
+    "verified",
+)
+def small_weights_are_linear() -> Numbers:
+    x, v = np.random.default_rng(0).standard_normal((2, 100)), np.array([[1.0, -1.0]])
+
+    def bend(size: float) -> float:
+        """How far f(x) = v tanh(w x) is from the linear function v w x, of its size."""
+        z = size * x
+        return float(np.abs(v @ np.tanh(z) - v @ z).max() / np.abs(v @ z).max())
+
+    return {"distance from a linear function, weights of size 2": bend(2.0), "of size 0.02": bend(0.02)}
+
+
 @claim(
     "004",
     DROPOUT,
@@ -49,12 +82,71 @@ def inverted_dropout() -> Numbers:
     return {"kept": round(float(kept.mean()), 2), "mean of 1 * d / 0.8": round(float((kept / 0.8).mean()), 2)}
 
 
+@claim(
+    "004",
+    DROPOUT,
+    "backward the same D switches the units off, and the gradient is divided by keep_prob as well",
+    "verified",
+)
+def dropout_backward() -> Numbers:
+    from scratch import Dropout, LayerState
+
+    layer, rng = Dropout(0.8), np.random.default_rng(0)
+    x, upstream, mask = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), rng.random((4, 3)) < 0.8
+    state = LayerState(training=True, mask=mask)
+
+    def cost() -> float:
+        return float((layer.forward(x, state)[0] ** 2 * upstream).sum())
+
+    y, cache = layer.forward(x, state)
+    dx, _ = layer.backward(2 * y * upstream, state, cache)
+    return {
+        "off the difference quotients by": distance(dx, two_sided(cost, x)),
+        "gradient left in dropped units": float(np.abs(dx[~mask]).max()),
+    }
+
+
 @claim("004", DROPOUT, "at test time there is no dropout and no scaling", "verified")
 def no_dropout_at_test_time() -> Numbers:
     from scratch import Dropout, LayerState
 
     x = np.array([[1.0, 2.0]])
     return {"output for (1, 2)": str(Dropout(0.8).forward(x, LayerState())[0][0].tolist())}
+
+
+@claim("004", WHY_DROPOUT, "dropout has the effect of shrinking the squared norm of the weights", "verified",
+       "for a linear unit it is L2: the mean over all masks of the squared error is the error plus (1 - p)/p sum w_j^2 x_j^2")  # fmt: skip
+def dropout_is_l2_for_a_linear_unit() -> Numbers:
+    w, x, y, p = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.7, -1.1]), 0.4, 0.8
+    mean = 0.0
+    for mask in itertools.product((0, 1), repeat=3):
+        d = np.array(mask)
+        mean += float(p ** d.sum() * (1 - p) ** (3 - d.sum()) * (w @ (x * d / p) - y) ** 2)
+    penalty = float((1 - p) / p * (w**2 * x**2).sum())
+    total = float((w @ x - y) ** 2) + penalty
+    return {"error plus penalty": total, "the mean over the 8 masks is off by": abs(mean - total)}
+
+
+@claim(
+    "004",
+    WHY_DROPOUT,
+    "with dropout the cost does not fall monotonically: switch it off to see whether it falls",
+    "verified",
+)
+def cost_with_dropout() -> Numbers:
+    def rises(keep_prob: float) -> int:
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((6, 50))
+        Y = (X[:1] + X[1:2] > 0).astype(float)
+        w, costs = 0.1 * rng.standard_normal((6, 1)), []
+        for _ in range(100):
+            A = X * (rng.random(X.shape) < keep_prob) / keep_prob
+            a = sigmoid(w.T @ A)
+            costs.append(-(Y * np.log(a) + (1 - Y) * np.log(1 - a)).mean())
+            w = w - 0.1 * A @ (a - Y).T / 50
+        return int((np.diff(costs) > 0).sum())
+
+    return {"steps of 99 in which the cost rises, keep_prob 0.5": rises(0.5), "keep_prob 1": rises(1.0)}
 
 
 @claim("004", DRAWING, "randn: 95 % lie within +-1.96, 99 % within +-2.58", "verified")
@@ -152,3 +244,18 @@ def regularised_check() -> Numbers:
         "quotient with the term": with_term,
         "without": slope(lambda v: v**2, w),
     }
+
+
+@claim(
+    "004",
+    CHECKING,
+    "backprop may be right near w = b = 0 and wrong further off: check again after some training",
+    "verified",
+)
+def checked_near_zero() -> Numbers:
+    def error(w: float) -> float:
+        """Of the derivative 1 - |a| in the place of tanh's 1 - a^2, at z = w."""
+        wrong, quotient = 1 - abs(math.tanh(w)), slope(math.tanh, w)
+        return abs(wrong - quotient) / (abs(wrong) + abs(quotient))
+
+    return {f"relative error of 1 - |a| for 1 - a^2 at z = {z:g}": error(z) for z in (1e-9, 1e-3, 1.0)}

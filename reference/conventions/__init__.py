@@ -7,14 +7,14 @@ anywhere else than in the twin's line that asks for it.
 
 from __future__ import annotations
 
-from reference.conventions import defaults, images, layers, losses, normalisation, optimizers, sequences
+from reference.conventions import defaults, edges, images, layers, losses, normalisation, optimizers, sequences
 from reference.conventions.convention import FLOAT32_CONSTANT, Convention
 
 __all__ = ["CONVENTIONS", "FLOAT32_CONSTANT", "Convention"]
 
 CONVENTIONS: dict[str, Convention] = {
     convention.id: convention
-    for subject in (layers, losses, images, normalisation, sequences, optimizers, defaults)
+    for subject in (layers, losses, images, normalisation, sequences, optimizers, defaults, edges)
     for convention in subject.CONVENTIONS
 }
 """All conventions by id, subject by subject."""

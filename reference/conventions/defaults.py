@@ -1,7 +1,7 @@
 """What a framework does when nothing is said, and what it makes of input that the course has not: said, or refused, by the twins.
 
-Nothing here changes a number of a comparison, for no twin leaves it to chance; each is shown by a test of the framework itself
-(tests/reference/test_defaults.py).
+Nothing here changes a number of a comparison, for no twin leaves it to chance; each is shown on the spot by
+`reference.demonstrations`, and by a test of the framework itself (tests/reference/test_defaults.py).
 """
 
 from __future__ import annotations

@@ -28,6 +28,17 @@ CONVENTIONS = (
         about=("BinaryCrossEntropy",),
     ),
     Convention(
+        id="probability-sum",
+        title="Cross-entropy of probabilities that do not sum to 1",
+        scratch="-1/m sum_i sum_k y log a, of a as it is",
+        torch="none; the divergence of KLDivLoss is it but for the entropy of the targets, which is 0 for one-hot ones",
+        tensorflow="CategoricalCrossentropy divides a by its sum first, so its gradient differs even where the sum is 1",
+        mapping="torch: the entropy is added; TensorFlow: log_poisson_loss, a - y log a, less the a",
+        kind="value",
+        source="keras.src.backend.tensorflow.nn.categorical_crossentropy; torch.nn.KLDivLoss",
+        about=("CategoricalCrossEntropy",),
+    ),
+    Convention(
         id="hidden-logits",
         title="Keras's losses look behind probabilities for the logits they were computed from",
         scratch="cross-entropy of the probabilities it is given",

@@ -14,7 +14,7 @@ CONVENTIONS = (
         mapping="torch: transposed, batch_first=True, the last state is that of the last step; Keras: return_sequences is set",
         kind="layout",
         source="torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU; keras.layers.SimpleRNN, LSTM, GRU",
-        about=("SimpleRNN", "LSTM", "GRU", "Bidirectional"),
+        about=("SimpleRNN", "LSTM", "GRU", "GRUCell", "Bidirectional"),
     ),
     Convention(
         id="gru-gate-order",
@@ -25,7 +25,7 @@ CONVENTIONS = (
         mapping="the blocks of weights, biases, gradients and optimizer state are permuted",
         kind="value",
         source="torch.nn.GRU: 'weight_ih_l[k] (W_ir|W_iz|W_in)'; keras.layers.GRUCell.call",
-        about=("GRU",),
+        about=("GRU", "GRUCell"),
     ),
     Convention(
         id="recurrent-two-biases",
@@ -36,7 +36,7 @@ CONVENTIONS = (
         mapping="torch: bias_ih = b, bias_hh = 0 and not trained; GRU: b and b_recurrent are torch's two and Keras's two rows",
         kind="layout",
         source="torch.nn.RNN: 'Only present for CuDNN compatibility'; keras.layers.GRUCell.build",
-        about=("SimpleRNN", "LSTM", "GRU", "Bidirectional"),
+        about=("SimpleRNN", "LSTM", "GRU", "GRUCell", "Bidirectional"),
     ),
     Convention(
         id="gru-reset-before",
@@ -47,7 +47,7 @@ CONVENTIONS = (
         mapping="Keras: reset_after is set; torch: none, the comparison is left out",
         kind="unsupported",
         source="torch.nn.GRU: 'differs from the original paper'; keras.layers.GRU(reset_after=True)",
-        about=("GRU",),
+        about=("GRU", "GRUCell"),
     ),
     Convention(
         id="recurrent-activation",
@@ -58,7 +58,7 @@ CONVENTIONS = (
         mapping="recurrent_activation is always set",
         kind="layout",
         source="keras.layers.LSTM(recurrent_activation='sigmoid')",
-        about=("LSTM", "GRU"),
+        about=("LSTM", "GRU", "GRUCell"),
     ),
     Convention(
         id="bidirectional-last-state",

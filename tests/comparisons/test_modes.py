@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,28 @@ def test_the_cost_of_a_modes_own_convention_is_measured_in_that_mode_alone(monke
     assert 1e-7 < measured["compiled-step-count"] < 1e-4
     assert "compiled-step-count" not in {r["convention"] for r in result.conventions if r["implementation"] == "torch"}
     assert set(announced) == {"compiling for torch-compile: optimizer/adam/default"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_training_on_real_data_runs_in_a_mode(mode: str) -> None:
+    """The first steps on the digits, dropout, batch norm and a short last batch among them, and the evaluation."""
+    needs(mode)
+    pytest.importorskip("sklearn")
+    (case,) = select(all_cases(), ("training/digits",))
+    sizes = (64, 64, 29)
+    short = replace(case, batches=sizes, recorded_steps=(1, 2, 3))
+    rows = Runner((mode,), ("float64",), measure=False).compare(short).discrepancies
+    assert {row["verdict"] for row in rows} <= {"match", "vacuous"}
+    matched = {row["tensor"] for row in rows if row["verdict"] == "match"}
+    last = dict(case.architecture.layers)
+    wanted = {
+        "trajectory/loss",
+        "step3/evaluation/predictions",
+        f"step3/evaluation/{list(last)[-1]}",
+        "step3/param/dense1.W",
+    }
+    assert wanted <= matched
+    assert any(name.startswith("step3/buffer/batchnorm1") for name in matched)
 
 
 def test_nothing_is_compared_with_itself() -> None:

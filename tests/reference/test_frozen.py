@@ -222,3 +222,32 @@ def test_the_penalty_counts_frozen_weights_in_torch_alone_and_only_if_asked(
     frozen = float(regulariser.penalty([weights.params["dense1"]["W"]], 5))
     assert losses[1] - losses[0] == pytest.approx(frozen if "frozen-penalty" in twin.applied else 0, rel=1e-12)
     assert ("frozen-penalty" in twin.applied) == ("torch" in framework.__module__)
+
+
+PLACES = ("main1", "shortcut0", "shortcut1")
+
+
+def test_parts_of_a_block_are_frozen_by_the_frameworks_own_means(framework: type[Twin]) -> None:
+    """One block with a frozen part in each branch, and a block within it; unmapped, torch's averages of that part move."""
+    within = Residual((Dense(4, 4), Dense(4, 4)), frozen=("main1",))
+    block = Residual((Dense(4, 4), BatchNorm(4), within, Tanh(), BatchNorm(4)), (Dense(4, 4), BatchNorm(4)), PLACES)
+    arch = architecture(Dense(3, 4), block, Dense(4, 2), loss=SoftmaxCrossEntropy(), regulariser=L2(0.4))
+    rng = np.random.default_rng(12)
+    weights, optimizer = random_weights(arch, rng), Adam(0.01)
+    given = [Batch(rng.standard_normal((6, 3)), np.eye(2)[rng.integers(0, 2, 6)]) for _ in range(3)]
+    held = {f"residual1.{p}" for p in block.frozen_parameters}
+    averages = {f"residual1.running_{a}_{place}" for a in ("mean", "var") for place in ("main1", "shortcut1")}
+    for ignored in (frozenset[str](), frozenset({"frozen-batchnorm"})):
+        twin, trainer = framework(arch, optimizer, ignored=ignored), Trainer(Network(arch, weights), optimizer)
+        twin.load(weights)
+        for batch, result in zip(given, trainer.fit(given), strict=True):
+            found = twin.differentiate(batch.x, batch.target)
+            twin.update()
+            if not ignored:
+                assert_close(tensors(found), tensors(result))
+        before, after = arrays_of(weights), arrays_of(twin.weights())
+        still = {name for name in before if after[name].tobytes() == before[name].tobytes()}
+        moves = ignored and "frozen-batchnorm" in twin.applied
+        assert still == (held if moves else held | averages)
+        assert twin.optimizer_state()["residual1"].keys() == trainer.states["residual1"].keys()
+    assert ("frozen-batchnorm" in twin.applied) == ("torch" in framework.__module__)

@@ -5,13 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scratch import LSTM, Hinge, LayerState, LSTMCell, RNNCell, SimpleRNN
+from scratch import GRU, LSTM, GRUCell, Hinge, LayerState, LSTMCell, RNNCell, SimpleRNN
 
 STEP, TOLERANCE = 1e-6, 1e-7
-CELLS = {"rnn": RNNCell(3, 4), "lstm": LSTMCell(3, 4)}
+Cell = RNNCell | LSTMCell | GRUCell
+CELLS: dict[str, Cell] = {
+    "rnn": RNNCell(3, 4),
+    "lstm": LSTMCell(3, 4),
+    "gru": GRUCell(3, 4),
+    "gru, reset before": GRUCell(3, 4, reset_after=False),
+}
+LAYERS: dict[str, SimpleRNN | LSTM | GRU] = {
+    "rnn": SimpleRNN(3, 4),
+    "lstm": LSTM(3, 4),
+    "gru": GRU(3, 4),
+    "gru, reset before": GRU(3, 4, reset_after=False),
+}
 
 
-def random_state(cell: RNNCell | LSTMCell, rng: np.random.Generator, dtype: str = "float64") -> LayerState:
+def random_state(cell: Cell, rng: np.random.Generator, dtype: str = "float64") -> LayerState:
     return LayerState({p: rng.standard_normal(s).astype(dtype) for p, s in cell.parameter_shapes().items()})
 
 
@@ -41,8 +53,8 @@ def test_backward_is_the_derivative_of_forward(name: str, m: int) -> None:
         assert np.abs(analytic - numeric).max() <= TOLERANCE * max(np.abs(numeric).max(), 1.0)
 
 
-@pytest.mark.parametrize(("name", "layer"), [("rnn", SimpleRNN(3, 4)), ("lstm", LSTM(3, 4))])
-def test_steps_one_after_the_other_are_the_layer(name: str, layer: SimpleRNN | LSTM) -> None:
+@pytest.mark.parametrize(("name", "layer"), LAYERS.items())
+def test_steps_one_after_the_other_are_the_layer(name: str, layer: SimpleRNN | LSTM | GRU) -> None:
     rng, cell = np.random.default_rng(0), CELLS[name]
     state, x = random_state(cell, rng), rng.standard_normal((2, 5, 3))
     memory, outputs = np.zeros((2, 4 * cell.states)), []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from scratch import (
     Dropout,
     Flatten,
     GradientDescent,
+    LayerState,
     Network,
     ReLU,
     Residual,
@@ -195,3 +198,82 @@ def test_the_precision_is_the_older_network_s() -> None:
     source = initial_weights(architecture(Dense(3, 4)), rng, dtype="float32")
     dtypes = {a.dtype for _, a in flatten(transferred_weights(source, arch, rng).params)}
     assert dtypes == {np.dtype("float32")}
+
+
+WITHIN = Residual(
+    (Dense(4, 4), BatchNorm(4), Tanh(), Residual((Dense(4, 4), Dense(4, 4)), frozen=("main1",)), BatchNorm(4)),
+    (Dense(4, 4), BatchNorm(4)),
+    frozen=("main1", "shortcut0", "shortcut1"),
+)
+HELD = {f"{p}_main1" for p in ("gamma", "beta")} | {f"{p}_shortcut0" for p in ("W", "b")}
+HELD |= {f"{p}_shortcut1" for p in ("gamma", "beta")} | {f"{p}_main1_main3" for p in ("W", "b")}
+AVERAGES = {f"running_{a}_{place}" for a in ("mean", "var") for place in ("main1", "shortcut1")}
+
+
+def test_a_part_of_a_block_is_frozen_and_the_rest_of_it_moves() -> None:
+    rng = np.random.default_rng(RNG_SEED)
+    arch = architecture(Dense(3, 4), WITHIN, Dense(4, 2), loss=SoftmaxCrossEntropy(), regulariser=L2(0.4))
+    network = Network(arch, initial_weights(arch, rng))
+    before, trainer = bits(network), Trainer(network, Adam(0.01))
+    given = [Batch(rng.standard_normal((6, 3)), np.eye(2)[rng.integers(0, 2, 6)]) for _ in range(3)]
+    for result in trainer.fit(given):
+        assert set(result.grads["residual1"]) == WITHIN.parameter_shapes().keys() - HELD
+    assert set(trainer.states["residual1"]) == WITHIN.parameter_shapes().keys() - HELD
+    still = {name for name, after in bits(network).items() if after == before[name]}
+    assert still == {f"residual1.{name}" for name in HELD | AVERAGES}
+    assert {p for layer, p in arch.regularised() if layer == "residual1"} == {"W_main0", "W_main0_main3"}
+    assert set(WITHIN.frozen_parameters) == HELD
+
+
+def test_a_part_that_is_frozen_computes_as_in_evaluation_and_the_rest_as_in_training() -> None:
+    """The block is taken apart: each layer within run on its own, in the mode that it should be in."""
+    rng = np.random.default_rng(RNG_SEED)
+    block = Residual((Dense(4, 4), BatchNorm(4), Tanh(), BatchNorm(4)), frozen=("main1",))
+    alone = [Network(architecture(layer), initial_weights(architecture(layer), rng)) for layer in block.layers]
+    states = [next(iter(network.states.values())) for network in alone]
+    states[1].buffers = {"running_mean": rng.standard_normal(4), "running_var": rng.uniform(0.5, 2, 4)}
+    params = {f"{p}_main{i}": a for i, state in enumerate(states) for p, a in state.params.items()}
+    buffers = {f"{b}_main{i}": a.copy() for i, state in enumerate(states) for b, a in state.buffers.items()}
+    x, upstream = rng.standard_normal((2, 6, 4))
+    state = LayerState(params, buffers, training=True)
+    y, cache = block.forward(x, state)
+    dx, grads = block.backward(upstream, state, cache)
+
+    h, caches = x, []
+    for layer, own, training in zip(block.layers, states, (True, False, True, True), strict=True):
+        own.training = training
+        h, kept = layer.forward(h, own)
+        caches.append(kept)
+    dh, wanted = upstream, {}
+    for i in (3, 2, 1, 0):
+        dh, of_layer = block.layers[i].backward(dh, states[i], caches[i])
+        wanted |= {f"{p}_main{i}": g for p, g in of_layer.items() if i != 1}
+    np.testing.assert_array_equal(y, x + h)
+    np.testing.assert_array_equal(dx, upstream + dh)
+    assert grads.keys() == wanted.keys()
+    for p, g in wanted.items():
+        np.testing.assert_array_equal(grads[p], g)
+
+
+def test_parts_of_a_block_are_named_by_place() -> None:
+    layers = (Dense(2, 2), BatchNorm(2))
+    with pytest.raises(ValueError, match=r"no layer stands at dense1; the places are main0, main1"):
+        Residual(layers, frozen=("dense1",))
+    both = Residual(layers, frozen=("main1", "main0"))
+    assert both == Residual(layers, frozen=("main0", "main1")) != Residual(layers)
+    arch = architecture(both)
+    assert Architecture.from_config(json.loads(json.dumps(arch.config()))) == arch
+    assert "frozen" not in Residual(layers).config()
+
+
+def test_a_gradient_for_a_frozen_part_is_refused_and_one_that_would_stay_as_it_was_drawn_too() -> None:
+    rng = np.random.default_rng(RNG_SEED)
+    arch = architecture(Residual((Dense(2, 2), Dense(2, 2)), frozen=("main1",)))
+    network = Network(arch, initial_weights(arch, rng))
+    before, trainer = bits(network), Trainer(network, GradientDescent(0.1))
+    with pytest.raises(ValueError, match=r"parameters that do not learn: residual1.W_main1; leave them out"):
+        trainer.update({"residual1": {"W_main0": np.ones((2, 2)), "W_main1": np.ones((2, 2))}})
+    assert (bits(network), trainer.t) == (before, 0)
+    source = initial_weights(architecture(Dense(2, 2)), rng)
+    with pytest.raises(ValueError, match="residual1 is frozen, but the older network has no layer of that name"):
+        transferred_weights(source, arch, rng)
