@@ -67,6 +67,11 @@ def _function(mismatch: Mismatch, layer: Layer, z: Array) -> Iterator[Explained]
     if kind:
         yield f"{kind} is applied twice", functions[kind](functions[kind](z))
         yield f"{kind} of -z: the sign in it is wrong", functions[kind](-z)
+    if isinstance(layer, Sigmoid | Tanh):
+        low, high = mismatch.subject.min(), mismatch.subject.max()
+        yield f"cut to [{low:.6g}, {high:.6g}]", mismatch.reference.clip(low, high)
+    if isinstance(layer, Tanh):
+        yield "LeCun's 1.7159 tanh(2/3 z) is used for tanh", 1.7159 * np.tanh(2 / 3 * z)
     if isinstance(layer, LeakyReLU):
         yield "max(z, slope) for max(z, slope z)", np.maximum(z, layer.slope)
         for slope in (0.01, 0.2, 0.3, 0.1):
@@ -87,6 +92,19 @@ def _function(mismatch: Mismatch, layer: Layer, z: Array) -> Iterator[Explained]
         yield "not normalised: the exponentials alone", rows
         yield "not normalised: the exponentials alone", np.exp(z)
         yield "the logarithm of softmax", np.log(rows / rows.sum(axis=-1, keepdims=True))
+        yield from _temperature(mismatch, z)
+
+
+def _temperature(mismatch: Mismatch, z: Array) -> Iterator[Explained]:
+    """The softmax of a multiple of z: its logarithms, but for their mean, are that multiple."""
+    if (mismatch.subject <= 0).any():
+        return
+    logs = np.log(mismatch.subject)
+    logs, centred = (a - a.mean(axis=-1, keepdims=True) for a in (logs, z))
+    square = float(np.vdot(centred, centred))
+    if np.count_nonzero(centred) >= FEW and square > 0:
+        k = float(np.vdot(logs, centred)) / square
+        yield f"softmax of {k:.6g} z", _softmax_of(k * z)
 
 
 def _bent(mismatch: Mismatch, z: Array) -> Iterator[Explained]:
@@ -194,11 +212,16 @@ def _jacobian(a: Array, da: Array) -> Array:
 
 
 def activation_combination(mismatch: Mismatch) -> Iterator[Explained]:
-    """Another polynomial of a or z in the place of a sigmoid's or tanh's derivative."""
+    """Another polynomial of a or z in the place of a sigmoid's or tanh's derivative, or of a in softmax's."""
     known, layer, a = mismatch.passed(), mismatch.layer_object, mismatch.given.get(f"forward/{mismatch.layer}")
-    if known is None or a is None or not isinstance(layer, Sigmoid | Tanh) or not mismatch.is_input_gradient:
+    if known is None or a is None or not mismatch.is_input_gradient:
         return
     z, da = known
+    if isinstance(layer, Softmax):
+        terms = {"a da": a * da, "a^2 da": a**2 * da, "a (a . da)": a * (a * da).sum(axis=-1, keepdims=True)}
+        yield from combination(mismatch, "for a da - a (a . da) stands", terms)
+    if not isinstance(layer, Sigmoid | Tanh):
+        return
     told = f"for {'a (1 - a)' if isinstance(layer, Sigmoid) else '1 - a^2'} stands"
     yield from combination(mismatch, told, {"1": da, "a": da * a, "a^2": da * a**2})
     yield from combination(mismatch, told, {"1": da, "z": da * z, "z^2": da * z**2})

@@ -38,6 +38,8 @@ _ADAM: dict[str, dict[str, Any]] = {
     "1 + beta^t for 1 - beta^t in the bias correction": {"first": "plus", "second": "plus"},
     "multiplied by the bias correction instead of divided": {"first": "times", "second": "times"},
     "the corrections of the two moments are swapped": {"first": "other", "second": "other"},
+    "the second moment is corrected with beta1: 1 - beta1^t for 1 - beta2^t": {"second": "other"},
+    "the first moment is corrected with beta2: 1 - beta2^t for 1 - beta1^t": {"first": "other"},
     "epsilon is added before the bias correction: this is Keras's Adam": {"root": "keras"},
     "epsilon stands inside the root": {"root": "inside"},
     "epsilon is missing": {"root": "none"},

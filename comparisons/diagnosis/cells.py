@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from comparisons.diagnosis.mismatch import Array, Explained, Mismatch, parts
-from comparisons.diagnosis.recurrent_walks import LSTM_BACK, LSTM_FORWARD, Params, lstm, lstm_step_back
+from comparisons.diagnosis.recurrent_walks import (
+    GRU_BACK,
+    GRU_FORWARD,
+    LSTM_BACK,
+    LSTM_FORWARD,
+    Params,
+    gru,
+    gru_step_back,
+    lstm,
+    lstm_step_back,
+)
 from scratch.activations import sigmoid
-from scratch.cells import LSTMCell, RNNCell
+from scratch.cells import GRUCell, LSTMCell, RNNCell
 
 
 def cell(mismatch: Mismatch) -> Iterator[Explained]:
-    """Mistakes in one step of a simple recurrent layer or of an LSTM."""
+    """Mistakes in one step of a simple recurrent layer, of an LSTM or of a GRU."""
     layer, known = mismatch.layer_object, mismatch.passed()
-    if known is None or not isinstance(layer, RNNCell | LSTMCell):
+    if known is None or not isinstance(layer, RNNCell | LSTMCell | GRUCell):
+        return
+    if isinstance(layer, GRUCell):
+        yield from _gru(mismatch, layer, *known)
         return
     x, dy = known
     p, (new, *before) = mismatch.params, layer.split(x)
@@ -41,6 +55,44 @@ def cell(mismatch: Mismatch) -> Iterator[Explained]:
         yield from parts(mismatch, "example", terms)
     if mismatch.leaf == "b":
         yield "summed over the features too", np.full(dz.shape[1], dz.sum())
+
+
+def _gru(mismatch: Mismatch, layer: GRUCell, x: Array, dy: Array) -> Iterator[Explained]:
+    p, n, after = mismatch.params, layer.n_hidden, layer.reset_after
+    new, h = layer.split(x)
+
+    def walked(q: Params, mistake: str) -> Array:
+        return gru(new[None], q, mistake, n, after, start=h)[0][1]
+
+    if mismatch.is_output:
+        yield from ((told, walked(other, "")) for told, other in _other_params(p))
+        yield from (
+            (told, walked(p, mistake)) for mistake, told in GRU_FORWARD.items() if mistake != "reset after" or not after
+        )
+        for order in itertools.permutations(range(3)):
+            if list(order) != [0, 1, 2]:
+                other = {name: a.reshape(*a.shape[:-1], 3, n)[..., order, :].reshape(a.shape) for name, a in p.items()}
+                yield f"the gates are in another order: {''.join('zrn'[k] for k in order)} for zrn", walked(other, "")
+        return
+    kept = gru(new[None], p, "", n, after, start=h)[1]
+    met = kept["met"][0]
+
+    def leaf(dp: Array, dq: Array, back: Array, of_n: Array) -> Array:
+        if mismatch.is_input_gradient:
+            return np.hstack([dp @ p["W"].T, back])
+        of_u = h.T @ dq if after else np.hstack([h.T @ dq[:, : 2 * n], of_n.T @ dq[:, 2 * n :]])
+        return {"W": new.T @ dp, "U": of_u, "b_recurrent": dq.sum(axis=0)}.get(mismatch.leaf, dp.sum(axis=0))
+
+    for mistake, told in GRU_BACK.items():
+        yield told, leaf(*gru_step_back(dy, p, h, kept["a"][0], met, mistake, after), met)
+    right = gru_step_back(dy, p, h, kept["a"][0], met, "", after)
+    if mismatch.leaf == "U" and not after:
+        yield "h is used for r h in dU of the candidate", leaf(*right, h)
+    if mismatch.leaf in ("W", "b"):
+        terms = new[:, :, None] * right[0][:, None, :] if mismatch.leaf == "W" else right[0]
+        yield from parts(mismatch, "example", terms)
+    if mismatch.leaf == "b":
+        yield "summed over the features too", np.full(3 * n, right[0].sum())
 
 
 _RNN_FORWARD = {

@@ -98,8 +98,14 @@ def dropout(mismatch: Mismatch) -> Iterator[Explained]:
     mask = mismatch.plan.batches[0].masks.get(mismatch.layer)
     if mask is None:
         yield "exactly keep_prob times the reference: scaled in evaluation, though dropout is inverted", a * keep
+        yield "exactly 1/keep_prob times the reference: not multiplied by keep_prob in evaluation", a / keep
+        kept = mismatch.subject != 0
+        if kept.any() and not kept.all():
+            yield "dropout acts in evaluation: units are dropped", np.where(kept, a / keep, 0.0)
+            yield "dropout acts in evaluation: units are dropped, and not divided by keep_prob", np.where(kept, a, 0.0)
         return
     if not mismatch.is_output:
+        yield "exactly keep_prob times the reference: not divided by keep_prob", a * mask
         yield f"the mask is not applied in the {where} pass", a / keep
         yield f"neither mask nor scale is applied in the {where} pass", a
     yield "the mask is inverted: the dropped units are kept", a * ~mask / keep

@@ -76,8 +76,9 @@ class Mismatch:
 
     @property
     def frozen(self) -> bool:
-        """Whether its layer is frozen."""
-        return self.layer in self.case.architecture.frozen
+        """Whether it belongs to a frozen layer, or to one within a layer."""
+        arch, layer = self.case.architecture, self.layer_object
+        return self.layer in arch.frozen or (layer is not None and self.leaf in layer.frozen_parameters)
 
     @property
     def m(self) -> int:

@@ -158,6 +158,13 @@ def _input_gradients(mismatch: Mismatch, layer: Norm, x: Array, dy: Array, at: _
         f"the sums over the {k} values are not divided by their number",
         (dn - k * mean(dn) - k * n * mean(dn * n)) / s,
     )
+    if not isinstance(layer, BatchNorm) and len(x) != k:
+        share = k / len(x)  # (m dn - sum - n sum) / (m s), with sums over the k features
+        wrong = (dn - share * mean(dn) - share * n * mean(dn * n)) / s
+        yield (
+            f"the sums are divided by the number of examples, {len(x)}, not of the {k} values that are normalised",
+            wrong,
+        )
     yield from _path(mismatch, "the path through the variance (dvar -> dx)", -n * mean(dn * n) / s, k)
     yield from _path(mismatch, "the path through the mean (dmu -> dx)", -mean(dn) / s, k)
     yield from off_by(mismatch, "the direct path", dn / s)

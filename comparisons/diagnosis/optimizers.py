@@ -204,7 +204,13 @@ def _of_nesterov(o: Nesterov) -> Iterator[tuple[str, Rule]]:
             return (
                 w
                 - alpha
-                * {"v": s["v"], "full": take * g + beta * s["v"], "old": g + beta * old, "both": g + s["v"]}[step]
+                * {
+                    "v": s["v"],
+                    "full": take * g + beta * s["v"],
+                    "old": g + beta * old,
+                    "both": g + s["v"],
+                    "late": (1 + beta) * g + beta**2 * s["v"],
+                }[step]
             )
 
         return update
@@ -213,6 +219,10 @@ def _of_nesterov(o: Nesterov) -> Iterator[tuple[str, Rule]]:
     yield "1 - beta times the gradient enters v: an average, not a sum", rule(1 - beta, "full")
     yield "the look-ahead uses v before its update", rule(1.0, "old")
     yield "beta is missing in the look-ahead", rule(1.0, "both")
+    yield (
+        "v is updated too early: the step beta^2 v - (1 + beta) g is written for v before its update",
+        rule(1.0, "late"),
+    )
     yield "v is not kept from step to step", rule(1.0, "full", 0.0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from comparisons.diagnosis.mismatch import Array, Mismatch
 
-_SHOWN = 4
+_FEW_RUNS = 3
 _MANY = 5
 """Fewer wrong elements may have a sign in common by chance."""
 
@@ -66,8 +66,11 @@ def _by_axes(mismatch: Mismatch, wrong: Array) -> Iterator[str]:
         others = tuple(i for i in range(wrong.ndim) if i != axis)
         hit = np.flatnonzero(wrong.any(axis=others))
         n = wrong.shape[axis]
-        if len(hit) < n and (len(hit) <= _SHOWN or len(hit) == hit[-1] - hit[0] + 1 or len(hit) == n - 1):
-            yield f"wrong only in {_named(axis, wrong.ndim, examples)} {_ranges(hit, n)} of {n}"
+        named = _named(axis, wrong.ndim, examples)
+        if len(hit) == n - 1 and len(_runs(hit)) > 1:
+            yield f"right only in {named} {next(i for i in range(n) if i not in hit)} of {n}"
+        elif len(hit) < n and len(_runs(hit)) <= _FEW_RUNS:
+            yield f"wrong only in {named} {_ranges(hit, n)} of {n}"
 
 
 def _named(axis: int, ndim: int, examples: bool) -> str:
@@ -79,13 +82,13 @@ def _named(axis: int, ndim: int, examples: bool) -> str:
 
 
 def _ranges(hit: Array, n: int) -> str:
-    first, last = int(hit[0]), int(hit[-1])
+    first = int(hit[0])
     if len(hit) == 1:
         return f"{first}" + (" (the last)" if first == n - 1 else "")
-    if len(hit) == last - first + 1:
-        return f"{first} to {last}"
-    return (
-        ", ".join(map(str, hit[:_SHOWN]))
-        if len(hit) <= _SHOWN
-        else f"all but {next(i for i in range(n) if i not in hit)}"
-    )
+    runs = [f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in _runs(hit)]
+    return ", ".join(runs[:-1]) + (" and " if len(runs) > 1 else "") + runs[-1]
+
+
+def _runs(hit: Array) -> list[Array]:
+    """Indices that follow each other, together."""
+    return np.split(hit, np.flatnonzero(np.diff(hit) > 1) + 1)

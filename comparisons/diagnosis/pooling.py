@@ -8,7 +8,7 @@ import numpy as np
 
 from comparisons.diagnosis.mismatch import Array, Explained, Mismatch
 from comparisons.diagnosis.windows import LARGE, Slide, moves, room
-from scratch import AveragePool2D, Flatten, GlobalAveragePool2D, MaxPool2D
+from scratch import AveragePool2D, Flatten, GlobalAveragePool2D, GlobalMaxPool2D, MaxPool2D
 from scratch.windows import Windows
 
 
@@ -20,11 +20,29 @@ def pooling(mismatch: Mismatch) -> Iterator[Explained]:
     x, dy = known
     if isinstance(layer, Flatten):
         yield from _flatten(mismatch, x, dy)
-    if isinstance(layer, GlobalAveragePool2D) and mismatch.is_output:
-        yield "the sum, not the average, of the pixels", x.sum(axis=(1, 2))
-        yield "the maximum of the pixels, not their average", x.max(axis=(1, 2))
-    if not isinstance(layer, MaxPool2D | AveragePool2D):
-        return
+    if isinstance(layer, GlobalMaxPool2D | GlobalAveragePool2D):
+        yield from _global(mismatch, layer, x, dy)
+    if isinstance(layer, MaxPool2D | AveragePool2D):
+        yield from _windowed(mismatch, layer, x, dy)
+
+
+def _global(
+    mismatch: Mismatch, layer: GlobalMaxPool2D | GlobalAveragePool2D, x: Array, dy: Array
+) -> Iterator[Explained]:
+    """A window as large as the images, and what only there can be done."""
+    if mismatch.is_output:
+        kind = "maximum" if isinstance(layer, GlobalMaxPool2D) else "average"
+        yield f"the sum, not the {kind}, of the pixels", x.sum(axis=(1, 2))
+        for told, axes in (("the channels too", (1, 2, 3)), ("the examples too", (0, 1, 2)), ("everything", None)):
+            over = x.max(axis=axes, keepdims=True) if kind == "maximum" else x.mean(axis=axes, keepdims=True)
+            yield f"the {kind} over {told}", np.broadcast_to(over, (len(x), 1, 1, x.shape[3]))[:, 0, 0]
+    pool = MaxPool2D if isinstance(layer, GlobalMaxPool2D) else AveragePool2D
+    for told, expected in _windowed(mismatch, pool((x.shape[1], x.shape[2])), x, dy[:, None, None]):
+        told = told.replace("each window", "each channel").replace("the window", "the image")
+        yield told, expected.reshape(mismatch.reference.shape) if mismatch.is_output else expected
+
+
+def _windowed(mismatch: Mismatch, layer: MaxPool2D | AveragePool2D, x: Array, dy: Array) -> Iterator[Explained]:
     windows, positions = layer.windows, (dy.shape[1], dy.shape[2])
     seen = np.stack([e for _, _, e in windows.elements(x, positions)])
     if mismatch.is_output:

@@ -94,6 +94,8 @@ LSTM_BACK = {
     "only next cell": "only the next cell's gradient is handed on to the cell before: that through h is missing",
     "untransposed": "U is not transposed on the way back",
     "output before": "the output gate's gradient uses the cell before the step",
+    "candidate twice": "1 - tanh(g)^2 is used for 1 - g^2 at the candidate: tanh is applied twice",
+    "tanh twice": "tanh is applied twice to the cell in its derivative",
     "candidate square": "(1 - g)^2 is used for 1 - g^2 at the candidate",
     "tanh square": "(1 - tanh(c))^2 is used for 1 - tanh(c)^2",
     "o after": "the output gate is left out of dc, dh goes into the cell as it is",
@@ -157,7 +159,12 @@ def lstm_step_back(
     """
     i, f, g, o = np.split(gates, 4, axis=-1)
     tanh_c = np.tanh(after)
-    slopes = {"no tanh": 1.0, "1 - c^2": 1 - after**2, "tanh square": (1 - tanh_c) ** 2}
+    slopes = {
+        "no tanh": 1.0,
+        "1 - c^2": 1 - after**2,
+        "tanh square": (1 - tanh_c) ** 2,
+        "tanh twice": 1 - np.tanh(tanh_c) ** 2,
+    }
     slope = slopes.get(mistake, 1 - tanh_c**2)
     dh = dy + back
     own = dh if mistake == "o after" else dh * slope * (1.0 if mistake == "no output" else o)
@@ -165,7 +172,12 @@ def lstm_step_back(
     if dc_next is not None and mistake != "no next cell":
         dc = dc_next if mistake == "dc overwritten" else own + dc_next
     gi, gf, go = (1.0, 1.0, 1.0) if mistake == "no gate" else (i * (1 - i), f * (1 - f), o * (1 - o))
-    slopes = {"candidate sigmoid": g * (1 - g), "candidate linear": 1.0, "candidate square": (1 - g) ** 2}
+    slopes = {
+        "candidate sigmoid": g * (1 - g),
+        "candidate linear": 1.0,
+        "candidate square": (1 - g) ** 2,
+        "candidate twice": 1 - np.tanh(g) ** 2,
+    }
     candidate = slopes.get(mistake, 1 - g**2)
     seen = {"output c": after, "output before": np.tanh(before)}.get(mistake, tanh_c)
     dz = np.concatenate(
@@ -198,19 +210,31 @@ GRU_BACK = {
     "only direct": "only the direct path from state to state is handed back",
     "z sign": "the update gate's gradient has the wrong sign",
     "no candidate": "the derivative of the candidate's tanh is left out",
-    "z for 1 - z": "z is used for 1 - z at the candidate",
-    "1 - z back": "1 - z is used for z on the direct path",
+    "z for 1 - z": "z and 1 - z are swapped at the candidate",
+    "1 - z back": "z and 1 - z are swapped on the direct path from state to state",
     "no reset slope": "the derivative of the reset gate's sigmoid is left out",
     "no update slope": "the derivative of the update gate's sigmoid is left out",
     "no reset back": "the reset gate is left out on the way back",
     "h for r h": "h is used for r h in dU of the candidate",
     "candidate sigmoid": "sigmoid's derivative for the candidate's tanh",
+    "candidate twice": "1 - tanh(n)^2 is used for 1 - n^2 at the candidate: tanh is applied twice",
     "candidate square": "(1 - n)^2 is used for 1 - n^2 at the candidate",
+    "no gates": "what comes back through the two gates is missing",
+    "only gates": "what comes back through the candidate and the reset gate is missing",
+    "no kept": "the state before is left out of the update gate's gradient",
+    "only kept": "the candidate is left out of the update gate's gradient",
+    "no state": "the state before is left out of the reset gate's gradient",
+    "half reset slope": "r is used for r (1 - r) at the reset gate",
+    "other reset slope": "1 - r is used for r (1 - r) at the reset gate",
 }
 
 
-def gru(x: Array, p: Params, mistake: str, n: int, reset_after: bool) -> tuple[Array, dict[str, Array]]:
+def gru(
+    x: Array, p: Params, mistake: str, n: int, reset_after: bool, start: Array | None = None
+) -> tuple[Array, dict[str, Array]]:
     h = np.zeros((len(x) + 1, x.shape[1], n))
+    if start is not None:
+        h[0] = start
     a, met = np.zeros((len(x), x.shape[1], 3 * n)), np.zeros((len(x), x.shape[1], n))
     after = {"reset before": False, "reset after": True}.get(mistake, reset_after)
     second = p.get("b_recurrent", np.zeros(3 * n))
@@ -234,30 +258,52 @@ def gru_back(
     dy: Array, p: Params, h: Array, kept: dict[str, Array], mistake: str, reset_after: bool
 ) -> tuple[Array, Array]:
     """Gradients of x W + b and of h U + b_recurrent, at all steps; the second one's candidate only where the reset is after."""
-    a, met, u, n = kept["a"], kept["met"], p["U"], h.shape[-1]
+    a, met = kept["a"], kept["met"]
     dp, dq, back = np.zeros_like(a), np.zeros_like(a), np.zeros_like(h[0])
     for t in reversed(range(len(dp))):
-        z, r, c = np.split(a[t], 3, axis=-1)
-        dh = dy[t] + back
-        slopes = {"no candidate": 1.0, "candidate sigmoid": c * (1 - c), "candidate square": (1 - c) ** 2}
-        slope = slopes.get(mistake, 1 - c**2)
-        dc = dh * (z if mistake == "z for 1 - z" else 1 - z) * slope
-        sign = -1 if mistake == "z sign" else 1
-        dz = sign * dh * (h[t] - c) * (1.0 if mistake == "no update slope" else z * (1 - z))
-        r_slope = 1.0 if mistake == "no reset slope" else r * (1 - r)
-        reset = 1.0 if mistake == "no reset back" else r
-        if reset_after:
-            dr = dc * met[t] * r_slope
-            dq[t] = np.concatenate([dz, dr, dc * reset], axis=-1)
-            through = dq[t] @ u.T
-        else:
-            e = dc @ u[:, 2 * n :].T
-            dr = e * h[t] * r_slope
-            dq[t] = np.concatenate([dz, dr, dc], axis=-1)
-            through = dq[t, :, : 2 * n] @ u[:, : 2 * n].T + e * reset
-        dp[t] = np.concatenate([dz, dr, dc], axis=-1)
-        direct = dh * (1 - z if mistake == "1 - z back" else z)
-        back = {"truncated": 0 * through, "direct missing": through, "only direct": direct}.get(
-            mistake, direct + through
-        )
+        dp[t], dq[t], back = gru_step_back(dy[t] + back, p, h[t], a[t], met[t], mistake, reset_after)
     return dp, dq
+
+
+def gru_step_back(
+    dh: Array, p: Params, before: Array, gates: Array, met: Array, mistake: str, reset_after: bool
+) -> tuple[Array, Array, Array]:
+    """Gradients of x W + b, of h U + b_recurrent, and of the state before the step.
+
+    Parameters
+    ----------
+    dh, before : ndarray
+        Gradient of the state after the step; the state before.
+    gates, met : ndarray
+        z, r, n side by side; what the reset gate acts on.
+    """
+    u, n = p["U"], before.shape[-1]
+    z, r, c = np.split(gates, 3, axis=-1)
+    slopes = {
+        "no candidate": 1.0,
+        "candidate sigmoid": c * (1 - c),
+        "candidate square": (1 - c) ** 2,
+        "candidate twice": 1 - np.tanh(c) ** 2,
+    }
+    slope = slopes.get(mistake, 1 - c**2)
+    dc = dh * (z if mistake == "z for 1 - z" else 1 - z) * slope
+    sign = -1 if mistake == "z sign" else 1
+    kept = {"no kept": -c, "only kept": before}.get(mistake, before - c)
+    dz = sign * dh * kept * (1.0 if mistake == "no update slope" else z * (1 - z))
+    r_slope = {"no reset slope": 1.0, "half reset slope": r, "other reset slope": 1 - r}.get(mistake, r * (1 - r))
+    reset = 1.0 if mistake == "no reset back" else r
+    if reset_after:
+        dr = dc * met * r_slope
+        dq = np.concatenate([dz, dr, dc * reset], axis=-1)
+        through = dq @ u.T
+    else:
+        e = dc @ u[:, 2 * n :].T
+        dr = (e if mistake == "no state" else e * before) * r_slope
+        dq = np.concatenate([dz, dr, dc], axis=-1)
+        gates_back = dq[..., : 2 * n] @ u[:, : 2 * n].T
+        through = {"no gates": e * reset, "only gates": gates_back}.get(mistake, gates_back + e * reset)
+    direct = dh * (1 - z if mistake == "1 - z back" else z)
+    back: Array = {"truncated": 0 * through, "direct missing": through, "only direct": direct}.get(
+        mistake, direct + through
+    )
+    return np.concatenate([dz, dr, dc], axis=-1), dq, back

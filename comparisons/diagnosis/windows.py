@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,8 @@ def _kernels(w: Array) -> Iterator[tuple[str, Array]]:
         yield "height and width of the kernel are swapped", w.swapaxes(0, 1)
     if w.shape[2] == w.shape[3]:
         yield "input and output channels of the kernel are swapped", w.swapaxes(2, 3)
+    if w.shape[2] > 1:
+        yield "the input channels of the kernel are in reverse (BGR for RGB)", w[:, :, ::-1]
 
 
 def convolution(mismatch: Mismatch) -> Iterator[Explained]:
@@ -108,14 +111,38 @@ def convolution(mismatch: Mismatch) -> Iterator[Explained]:
             yield told.replace("the kernel", "dW").replace("of the kernel", "of dW"), kernel + mismatch.penalty
         yield from parts(mismatch, "example", terms)
         yield from _last_window(mismatch, slide, padded, dy)
+        yield from _some_positions(mismatch, slide, padded, dy)
         for told, other in moves(slide):
             yield told, other.weights(room(other, padded), dy).sum(axis=0) + mismatch.penalty
-        for told, moved in _shifted(windows, x, padded):
+        for told, moved in (*_shifted(windows, x, padded), *_filled(windows, x)):
             yield told, slide.weights(moved, dy).sum(axis=0) + mismatch.penalty
     elif mismatch.leaf == "b":
         yield from of_bias(mismatch, dy)
         yield "only the last position of the last example is counted: = for +=", dy[-1, -1, -1]
         yield "only the last position is counted: = for +=", dy[:, -1, -1].sum(axis=0)
+        yield "only the first position is counted, the pixel (0, 0)", dy[:, 0, 0].sum(axis=0)
+        for told, place in _LINES:
+            yield f"only the {told} of positions is counted", dy[place].sum(axis=(0, 1))
+
+
+_LINES: tuple[tuple[str, Any], ...] = (
+    ("first row", np.s_[:, 0]),
+    ("last row", np.s_[:, -1]),
+    ("first column", np.s_[:, :, 0]),
+    ("last column", np.s_[:, :, -1]),
+)
+"""What loops over positions begin or end with, and the index of it in (m, oh, ow, c)."""
+
+
+def _some_positions(mismatch: Mismatch, slide: Slide, padded: Array, dy: Array) -> Iterator[Explained]:
+    """dW of one line of positions alone, or of all but that."""
+    whole = slide.weights(padded, dy).sum(axis=0) + mismatch.penalty
+    for told, place in _LINES:
+        rest = dy.copy()
+        rest[place] = 0
+        without = slide.weights(padded, rest).sum(axis=0) + mismatch.penalty
+        yield f"only the {told} of positions is counted", whole - without + mismatch.penalty
+        yield f"the {told} of positions is left out", without
 
 
 def _last_window(mismatch: Mismatch, slide: Slide, padded: Array, dy: Array) -> Iterator[Explained]:
@@ -139,6 +166,8 @@ def _convolved(mismatch: Mismatch, slide: Slide, padded: Array, w: Array) -> Ite
     x = slide.windows.cropped(padded, _unpadded(mismatch))
     for told, moved in _shifted(slide.windows, x, padded):
         yield told, slide.gather(moved, w) + b
+    for told, filled in _filled(slide.windows, x):
+        yield told, slide.gather(filled, w) + b
     yield from _channels(mismatch, slide, padded, w)
 
 
@@ -233,6 +262,19 @@ def _shifted(windows: Windows, x: Array, padded: Array) -> Iterator[tuple[str, A
                 moved = np.zeros_like(padded)
                 moved[:, t : t + h, q : q + w] = x
                 yield f"the padding is shifted: {t} rows before and {q} columns before, for {top} and {left}", moved
+
+
+def _filled(windows: Windows, x: Array) -> Iterator[tuple[str, Array]]:
+    """The images with something else than zeros around them."""
+    (top, bottom), (left, right) = windows.pads(x.shape[1:3])
+    around = ((0, 0), (top, bottom), (left, right), (0, 0))
+    if not top + bottom + left + right or max(top, bottom) >= x.shape[1] or max(left, right) >= x.shape[2]:
+        return
+    yield "the border is repeated, not padded with zeros", np.pad(x, around, mode="edge")
+    yield "the images are mirrored at the border, not padded with zeros", np.pad(x, around, mode="reflect")
+    yield "the images are mirrored with their border, not padded with zeros", np.pad(x, around, mode="symmetric")
+    yield "the opposite border follows, not zeros", np.pad(x, around, mode="wrap")
+    yield "padded with ones, not zeros", np.pad(x, around, constant_values=1.0)
 
 
 def _cut(windows: Windows, whole: Array, size: tuple[int, int]) -> Iterator[Explained]:

@@ -69,6 +69,10 @@ TRANSPOSED = (
 _OVERLAP, _MAX = "layer/pool/max-overlapping-batch3", "pooling:MaxPool2D.backward"
 _ADD = "target += upstream * attains"
 _AVERAGE = "pooling:AveragePool2D.backward"
+_GLOBAL, _WHOLE = (
+    "pooling:GlobalMaxPool2D.backward",
+    "_whole(cache[0].shape).backward(upstream[:, None, None], state, cache)",
+)
 POOLING = (
     Mutant("pool/max-overwritten", "windows that overlap overwrite each other",
            _MAX, _ADD, "np.copyto(target, upstream, where=attains)", _OVERLAP, "grad/maxpool2d1.input", "overwritten instead of accumulated"),
@@ -100,6 +104,28 @@ POOLING = (
            "pooling:GlobalAveragePool2D.backward", "upstream / (h * w)", "upstream", "layer/pool/global-average-batch3", "grad/globalaveragepool2d1.input", "not divided by the number of pixels"),
     Mutant("pool/global-height", "divided by the height alone",
            "pooling:GlobalAveragePool2D.backward", "(h * w)", "h", "layer/pool/global-average-batch3", "grad/globalaveragepool2d1.input", "height alone"),
+    Mutant("pool/global-max-ties", "the mask x == max: of equal elements every one gets the gradient",
+           _GLOBAL, _WHOLE, "upstream[:, None, None] * (cache[0] == cache[0].max(axis=(1, 2), keepdims=True)), {}",
+           "layer/pool/global-max-zeros", "grad/globalmaxpool2d1.input", "every one of equal elements"),
+    Mutant("pool/global-max-shared", "the gradient shared between equal elements, as Keras",
+           _GLOBAL, _WHOLE, "(at := cache[0] == cache[0].max(axis=(1, 2), keepdims=True)) * (upstream[:, None, None] / at.sum(axis=(1, 2), keepdims=True)), {}",
+           "layer/pool/global-max-zeros", "grad/globalmaxpool2d1.input", "shared between equal elements"),
+    Mutant("pool/global-max-spread", "the gradient spread over the pixels, as in average pooling",
+           _GLOBAL, _WHOLE, "0 * cache[0] + upstream[:, None, None] / math.prod(cache[0].shape[1:3]), {}",
+           "layer/pool/global-max-batch3", "grad/globalmaxpool2d1.input", "spread over the image"),
+    Mutant("pool/global-max-to-all", "every pixel gets the gradient",
+           _GLOBAL, _WHOLE, "0 * cache[0] + upstream[:, None, None], {}",
+           "layer/pool/global-max-batch3", "grad/globalmaxpool2d1.input", "every element of the image"),
+    Mutant("pool/global-max-minimum", "the minimum taken",
+           "pooling:GlobalMaxPool2D.forward", "y[:, 0, 0]", "x.min(axis=(1, 2))", "layer/pool/global-max-batch3", "forward/globalmaxpool2d1", "the minimum of each channel"),
+    Mutant("pool/global-max-average", "the average taken",
+           "pooling:GlobalMaxPool2D.forward", "y[:, 0, 0]", "x.mean(axis=(1, 2))", "layer/pool/global-max-batch3", "forward/globalmaxpool2d1", "the average of each channel"),
+    Mutant("pool/global-max-channels", "the maximum taken over the channels too",
+           "pooling:GlobalMaxPool2D.forward", "y[:, 0, 0]", "0 * y[:, 0, 0] + x.max(axis=(1, 2, 3))[:, None]", "layer/pool/global-max-batch3", "forward/globalmaxpool2d1", "over the channels too"),
+    Mutant("pool/global-average-maximum", "the maximum for the average",
+           "pooling:GlobalAveragePool2D.forward", "x.mean(axis=(1, 2))", "x.max(axis=(1, 2))", "layer/pool/global-average-batch3", "forward/globalaveragepool2d1", "the maximum of each channel"),
+    Mutant("pool/global-average-channels", "the average taken over the channels too",
+           "pooling:GlobalAveragePool2D.forward", "x.mean(axis=(1, 2))", "0 * x[:, 0, 0] + x.mean(axis=(1, 2, 3))[:, None]", "layer/pool/global-average-batch3", "forward/globalaveragepool2d1", "over the channels too"),
     Mutant("pool/flatten-channels-first", "channels first, as in torch",
            "pooling:Flatten.forward", "x.reshape(len(x)", "x.transpose(0, 3, 1, 2).reshape(len(x)", "layer/pool/flatten-batch3", "forward/flatten1", "channels first"),
     Mutant("pool/flatten-columns", "column by column, as Fortran",

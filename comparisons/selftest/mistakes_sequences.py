@@ -98,7 +98,7 @@ GRU = (
     Mutant("gru/candidate-derivative", "tanh's derivative of the candidate forgotten",
            _GRU_BACK, "(1 - z) * (1 - n**2)", "(1 - z)", _GRU, _GW, "derivative of the candidate"),
     Mutant("gru/candidate-gate", "z for 1 - z at the candidate",
-           _GRU_BACK, "(1 - z) * (1 - n**2)", "z * (1 - n**2)", _GRU, _GW, "z is used for 1 - z"),
+           _GRU_BACK, "(1 - z) * (1 - n**2)", "z * (1 - n**2)", _GRU, _GW, "z and 1 - z are swapped at the candidate"),
     Mutant("gru/reset-derivative", "sigmoid's derivative of the reset gate forgotten",
            _GRU_BACK, "r * (1 - r)", "np.ones_like(r)", _GRU, _GW, "derivative of the reset gate"),
     Mutant("gru/dq-without-reset", "the reset gate forgotten on the way back to U",
