@@ -47,6 +47,7 @@ def html(tables: RunTables) -> str:
     return _template().render(
         summed=headline(tables),
         facts=_facts(tables),
+        parts=tables.info.get("parts") or (),
         causes=_causes(failing_rows),
         culprits_left_out=max(0, int(failing_rows["culprit"].sum()) - SHOWN_CULPRITS),
         phases=[(dtype, _records(summary.by_phase(tables, dtype))) for dtype in summary.dtypes(tables)],

@@ -36,6 +36,7 @@ def markdown(tables: RunTables) -> str:
     summed = headline(tables)
     parts = [f"## {_MARK[summed.state]} backproof: {summed.verdict}", text(summed.sentence)]
     parts += [text(remark) for remark in summed.remarks]
+    parts += [fenced(part["text"]) for part in tables.info.get("parts") or ()]
     parts += [_phases(summary.by_phase(tables, dtype), dtype) for dtype in summary.dtypes(tables)]
     parts += [_floored(summary.floored(tables))]
     parts += [_failing(summary.failing_rows(tables)), _vacuous(summary.vacuous_reasons(tables))]
@@ -60,6 +61,12 @@ def code(content: Any) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", flat)), default=0))
     inner = flat.replace("|", r"\|")
     return f"{fence} {inner} {fence}" if "`" in inner else f"`{inner}`"
+
+
+def fenced(content: str) -> str:
+    """Lines as they are, in a fence longer than any inside."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", content)), default=0))
+    return f"{fence}text\n{content}\n{fence}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -227,3 +227,13 @@ def test_page_of_ten_thousand_rows_stays_light_and_repeats_itself(build_run: Cal
     page = html(tables)
     assert len(page.encode()) < 2_000_000
     assert page == html(tables)
+
+
+def test_the_parts_of_a_checked_file_come_first(red: RunTables) -> None:
+    told = [{"verdict": "wrong", "text": "WRONG  f (line 3)\n  cause  a < b, ``` and all"}]
+    checked = dataclasses.replace(red, info=red.info | {"parts": told})
+    page, text = html(checked), markdown(checked)
+    assert '<pre class="part wrong">WRONG  f (line 3)\n  cause  a &lt; b' in page
+    assert page.index('id="parts"') < page.index('id="phases"')
+    assert "````text\nWRONG  f (line 3)\n" in text
+    assert "Part by part" not in html(red)
