@@ -69,7 +69,8 @@ def check(
         raise UnknownName(f"{file}: no part is named {' or '.join(only)}; recognised are {known}")
     report.tell(file, result)
     if folder is not None:
-        result.tables.info["command"] = f"backproof check {file.name}"
+        told = [{"verdict": verdict, "text": click.unstyle(text)} for verdict, text in report.parts(file, result)]
+        result.tables.info.update(command=f"backproof check {file.name}", parts=told)
         write_report(folder, result.tables)
         click.echo(f"report: {folder / 'report.html'}")
     if repro is not None:

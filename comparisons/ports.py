@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,31 @@ from comparisons.errors import BackproofError
 from comparisons.naming import place
 from comparisons.tolerance import Runs, distance, noise
 from reference import version
-from reference.model import Model, ModelLayer, UnknownLayer
+from reference.model import Model, ModelLayer, OtherLayers, UnknownLayer
+from reports.schema import FAILING
 from scratch.weights import Arrays
 
 Array = np.ndarray
 BATCH = 4
 FRAMEWORK_NAMES = {"torch": "torch", "tensorflow": "Keras"}
-APPLICABLE = ("epsilon", "momentum")
+APPLICABLE = ("epsilon", "momentum", "padding")
 """Settings that can be changed in a model, to see whether they explain a difference."""
+ROUNDED = 2.0**-25
+"""Relative difference that a number of the model amounts to that was rounded to float32 where it was written: no mistake."""
+UNSPOKEN = ("padding", "batch_first")
+"""Settings that may differ in words and be the same in numbers."""
+ENDS: dict[str, Callable[[Array], Array]] = {
+    "": lambda z: z,
+    "softmax": lambda z: _softmax(z),
+    "log_softmax": lambda z: np.log(_softmax(z)),
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+}
+"""What may stand behind the last layer; which of them does depends on the loss, and is no matter of a port."""
+SAME_ENDS = ({"", "softmax"}, {"", "log_softmax"}, {"softmax", "log_softmax"}, {"", "sigmoid"})
+
+
+class Incomparable(BackproofError):
+    """One of the models has a layer, or takes an input, that is not known here: nothing can be said about the port."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +105,144 @@ def compare_models(
         raise BackproofError(f"{name}: both must be models, torch.nn.Module or keras.Model")
     known = shape or input_shape(subject, reference)
     if known is None:
-        raise BackproofError(f"{name}: the shape of an input is not known; give it, e.g. (32, 32, 3) for images")
+        raise Incomparable(f"{name}: the shape of an input is not known; give it, e.g. (32, 32, 3) for images")
     rng = np.random.default_rng([seed, 1])
     example = _example(subject, reference, known, rng)
-    try:
-        pair = {d: Pair(mine(subject, example, d), theirs(reference, example, d)) for d in ("float64", "float32")}
-    except (UnknownLayer, ValueError, RuntimeError) as error:
-        raise BackproofError(f"{name}: {str(error).strip().splitlines()[0]}") from error
-    weights = _random(pair["float64"].reference, rng)
-    return _Comparison(name, pair, weights, example, seed).run()
+    chosen: PortResult | None = None
+    failure: Exception | None = None
+    for time_first in _orders(example, subject, reference):
+        options = [
+            {"time_first": True} if time_first and framework(type(m)) == "torch" else {} for m in (subject, reference)
+        ]
+        try:
+            pair = {
+                d: Pair(mine(subject, example, d, **options[0]), theirs(reference, example, d, **options[1]))
+                for d in ("float64", "float32")
+            }
+            weights = _random(pair["float64"].reference, rng)
+            found = _Comparison(name, pair, weights, example, seed).run()
+        except (UnknownLayer, ValueError, RuntimeError) as error:
+            failure = failure or error
+            continue
+        if chosen is None or _failing(found) < _failing(chosen):
+            told = ("torch is given sequences as (T, m, n): its layers have not batch_first",) if time_first else ()
+            chosen = PortResult(found.rows, found.remarks + told)
+        if not _failing(chosen):
+            break
+    if chosen is None:
+        unknown = isinstance(failure, UnknownLayer) and not isinstance(failure, OtherLayers)
+        raise (Incomparable if unknown else BackproofError)(
+            f"{name}: {str(failure).strip().splitlines()[0]}"
+        ) from failure
+    return chosen
+
+
+def compare_copied(
+    copy: Callable[[Any, Any], Any],
+    subject: Any,
+    reference: Any,
+    name: str = "copy",
+    shape: tuple[int, ...] | None = None,
+) -> PortResult:
+    """What a function of the user's that carries weights over has made of them, beside how they belong.
+
+    Parameters
+    ----------
+    copy : callable
+        `copy(subject, reference)`; it changes one of them, which then is compared with the other.
+    subject, reference : torch.nn.Module or keras.Model
+    name, shape
+        As for `compare_models`.
+
+    Raises
+    ------
+    BackproofError
+        If the models have not the same layers, or are not known.
+    """
+    mine, theirs = reader(subject), reader(reference)
+    known = shape or input_shape(subject, reference)
+    if mine is None or theirs is None or known is None:
+        raise Incomparable(f"{name}: the models, or the shape of their input, are not known")
+    example = _example(subject, reference, known, np.random.default_rng(1))
+
+    def read() -> tuple[Pair, Arrays, Arrays]:
+        try:
+            pair = Pair(mine(subject, example, "float32"), theirs(reference, example, "float32"))
+        except (UnknownLayer, ValueError, RuntimeError) as error:
+            raise Incomparable(f"{name}: {str(error).strip().splitlines()[0]}") from None
+        named = {s.name: r.name for r, s in pair.partners}
+        return pair, {named[layer]: a for layer, a in pair.subject.read().items()}, pair.reference.read()
+
+    for model in (subject, reference):
+        _scatter(model)
+    _, before, _ = read()
+    copy(subject, reference)
+    pair, s, r = read()
+    common = {
+        "case": f"check/{name}/copied", "suite": "check", "phase": "update", "step": 0, "subject": pair.subject.framework,
+        "reference": pair.reference.framework, "versions": version(pair.reference.framework), "scope": "propagated",
+    }  # fmt: skip
+    rows = []
+    for layer, named in r.items():
+        for p, wanted in named.items():
+            row = common | {"layer": layer, "tensor": f"step0/param/{layer}.{p}"}
+            row |= judge(s[layer][p], wanted, "float32", 1e-10)
+            if row["verdict"] == "mismatch":
+                row["diagnosis"] = _miscopied(s[layer][p], wanted, before[layer][p], named)
+            rows.append(row)
+    return PortResult(rows, ())
+
+
+def _scatter(model: Any) -> None:
+    """Weights that hide nothing, none 0 or 1, in somebody's own model: positive, as some are variances."""
+    rng = np.random.default_rng(7 if framework(type(model)) == "torch" else 8)
+    if framework(type(model)) == "tensorflow":
+        for w in model.weights:
+            if "float" in str(w.dtype) and "seed" not in w.name:
+                w.assign(rng.uniform(0.5, 1.5, tuple(w.shape)))
+        return
+    import torch
+
+    with torch.no_grad():
+        for t in (*model.parameters(), *model.buffers()):
+            if t.is_floating_point():
+                t.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(t.shape))))
+
+
+def _miscopied(s: Array, wanted: Array, before: Array, others: dict[str, Array]) -> str:
+    if np.array_equal(s, before):
+        return "it is not copied at all"
+    for p, other in others.items():
+        if other.shape == s.shape and np.array_equal(other, s):
+            return f"it is a copy of {p}"
+    for axes in itertools.permutations(range(s.ndim)):
+        if wanted.transpose(axes).shape == s.shape and np.array_equal(wanted.transpose(axes), s):
+            return f"its axes stand in another order: {axes}"
+    rows = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(wanted))} if s.ndim == 2 else {}
+    if rows and all(row.tobytes() in rows for row in np.ascontiguousarray(s)):
+        return (
+            "its rows are those wanted in another order: images are flattened as (c, h, w) in torch, (h, w, c) in Keras"
+        )
+    for gates in (3, 4):
+        if s.shape[-1] % gates == 0:
+            parts = np.split(wanted, gates, axis=-1)
+            for order in itertools.permutations(range(gates)):
+                if np.array_equal(np.concatenate([parts[k] for k in order], axis=-1), s):
+                    return "its gates stand in another order" + (
+                        ": torch has r, z, n, Keras z, r, n" if gates == 3 else ""
+                    )
+    return ""
+
+
+def _failing(found: PortResult) -> int:
+    return sum(row["verdict"] in FAILING for row in found.rows)
+
+
+def _orders(example: Array, *models: Any) -> tuple[bool, ...]:
+    """Whether torch's model is given the steps first: what is tried, where it has a layer that wants them so."""
+    parts = [part for m in models for part in getattr(m, "modules", list)()]
+    timed = any(getattr(part, "batch_first", True) is False for part in parts)
+    return (False, True) if timed and example.ndim in (2, 3) else (False,)
 
 
 def _example(subject: Any, reference: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -114,6 +261,33 @@ class Pair:
     def __init__(self, subject: Model, reference: Model) -> None:
         self.subject, self.reference = subject, reference
         self.partners = list(_paired(subject, reference))
+        self._same_arrays()
+
+    def _same_arrays(self) -> None:
+        """Refuse layers whose arrays are others: a bias too many, other sizes."""
+        ours, theirs = self.subject.read(), self.reference.read()
+        for r, s in self.partners:
+            for name in dict.fromkeys([*theirs[r.name], *ours[s.name]]):
+                shapes = [a.get(name) for a in (ours[s.name], theirs[r.name])]
+                sizes = [None if a is None else a.shape for a in shapes]
+                if sizes[0] == sizes[1]:
+                    continue
+                setting = next((k for k in ("reset_after", "key_dim", "heads", "units", "filters", "kernel", "groups", "tokens")
+                                if k in r.settings and r.settings[k] != s.settings.get(k)), "")  # fmt: skip
+                if setting:
+                    raise OtherLayers(
+                        f"{s.name} has {setting} {s.settings.get(setting)}, the reference's {r.name} {r.settings[setting]}"
+                    )
+                words = {"b": "bias", "b_recurrent": "second bias"}
+                what = words.get(name, name)
+                if None in sizes:
+                    has, lacks = (
+                        (s.name, f"the reference's {r.name}")
+                        if sizes[1] is None
+                        else (f"the reference's {r.name}", s.name)
+                    )
+                    raise OtherLayers(f"{has} has a {what}, {lacks} has none")
+                raise OtherLayers(f"{s.name}: {what} has shape {sizes[0]}, the reference's {r.name} {sizes[1]}")
 
     def write(self, arrays: Arrays) -> None:
         """The same weights into both."""
@@ -143,9 +317,9 @@ def _paired(subject: Model, reference: Model) -> Iterator[tuple[ModelLayer, Mode
     names = [FRAMEWORK_NAMES[m.framework] for m in (subject, reference)]
     for i, (s, r) in enumerate(zip(ours, theirs, strict=False), start=1):
         if s.kind != r.kind:
-            raise UnknownLayer(f"layer {i} with parameters is {s.kind} {s.name!r} in the port ({names[0]}), "
+            raise OtherLayers(f"layer {i} with parameters is {s.kind} {s.name!r} in the port ({names[0]}), "
                                f"{r.kind} {r.name!r} in the reference ({names[1]})")  # fmt: skip
-    raise UnknownLayer(
+    raise OtherLayers(
         f"the port ({names[0]}) has {len(ours)} layers with parameters, the reference ({names[1]}) {len(theirs)}"
     )
 
@@ -158,7 +332,7 @@ def _random(model: Model, rng: np.random.Generator) -> Arrays:
 def _drawn(name: str, a: Array, rng: np.random.Generator) -> Array:
     if name in ("running_var", "gamma"):
         return rng.uniform(0.5, 1.5, a.shape)
-    if name in ("W", "U"):
+    if name[0] in "WU":
         fan_in = max(int(np.prod(a.shape[:-1])), 1)
         return rng.standard_normal(a.shape) * np.sqrt(2 / fan_in)
     return 0.5 * rng.standard_normal(a.shape)
@@ -176,7 +350,7 @@ class _Comparison:
 
     def run(self) -> PortResult:
         pair = self.pairs["float64"]
-        remarks = list(self._settings())
+        remarks = [*self._settings(), *self._ends()]
         random = [*pair.subject.random, *pair.reference.random]
         modes = ["evaluation"] if random else ["evaluation", "training"]
         if random:
@@ -185,6 +359,30 @@ class _Comparison:
             )
         rows = [row for mode in modes for row in self._mode(mode)]
         return PortResult(rows, tuple(remarks))
+
+    def _ends(self) -> Iterator[str]:
+        """Leave out what stands behind the last layers, where it differs as the losses of the two do."""
+        pair = self.pairs["float64"]
+        found = []
+        for side, name in (
+            ("subject", FRAMEWORK_NAMES[pair.subject.framework]),
+            ("reference", FRAMEWORK_NAMES[pair.reference.framework]),
+        ):
+            tensors = self._tensors(side, "float64", "evaluation")
+            last = [a for n, a in tensors.items() if n.startswith("forward/") and n != "forward/output"][-1]
+            out = tensors["forward/output"]
+            if last.ndim < 2 or last.shape != out.shape:
+                return
+            fits = [end for end, f in ENDS.items() if _close(f(last), out)]
+            if not fits:
+                return
+            found.append((name, fits[0]))
+        (ours, mine), (theirs, right) = found
+        if {mine, right} in SAME_ENDS:
+            for both in self.pairs.values():
+                both.subject.headless = both.reference.headless = True
+            words = {"": "logits"}
+            yield f"{ours} ends in {words.get(mine, mine)}, {theirs} in {words.get(right, right)}, as their losses may want it: compared before that"
 
     def _draw(self, shape: tuple[int, ...]) -> Array:
         return np.random.default_rng([self.seed, 2]).standard_normal(shape)
@@ -222,52 +420,73 @@ class _Comparison:
                 yield row | {"dtype": "float64", "verdict": "missing", "diagnosis": "the port has no such tensor"}
                 continue
             spread = max(distance(m[name], r) for m in moved)
-            s, r = _last_step(s64[name], r)
-            runs = Runs(s, _last_step(s32[name], r)[0], r, distance(r32[name], r64[name]), spread)
+            s, r = self._last_step(name, s64[name], r)
+            runs = Runs(s, self._last_step(name, s32[name], r)[0], r, distance(r32[name], r64[name]), spread)
             row |= judge(s, r, "float64", noise(runs, "float64"))
             if row["verdict"] == "mismatch" and not row["diagnosis"]:
                 row["diagnosis"] = explained.get(name, "")
+                if row.get("needed", 1.0) <= ROUNDED and "with the reference's value" not in row["diagnosis"]:
+                    row |= {"verdict": "match", "tolerance": ROUNDED, "diagnosis": ""}
             yield row
 
     def _settings(self) -> Iterator[str]:
         """Settings in which the two differ, in words."""
         for theirs, mine in self.pairs["float64"].partners:
             for key in sorted(theirs.settings.keys() & mine.settings.keys()):
-                if theirs.settings[key] != mine.settings[key]:
+                if key not in UNSPOKEN and theirs.settings[key] != mine.settings[key]:
                     yield f"{mine.name}: {key} {mine.settings[key]}, {theirs.settings[key]} in the reference's {theirs.name}"
 
     def _explained(self, mode: str, s64: dict[str, Array], r64: dict[str, Array]) -> dict[str, str]:
         """Why tensors differ: a setting, if they come right with the reference's; else where the first difference arises."""
-        wrong = [n for n, r in r64.items() if n in s64 and not _close(*_last_step(s64[n], r))]
+        wrong = [n for n, r in r64.items() if n in s64 and not _close(*self._last_step(n, s64[n], r))]
         found: dict[str, str] = {}
         if not wrong:
             return found
         settings = list(self._changeable())
-        for chosen in [*([s] for s in settings), *([settings] if len(settings) > 1 else [])]:
-            mended = self._mended(mode, chosen)
-            told = ", ".join(f"{layer} has {key} {ours}, the reference {right}" for layer, key, ours, right in chosen)
+        timed = [s for s in settings if s.key == "batch_first"]
+        others = [s for s in settings if s.key != "batch_first"]
+        for chosen in [*([s] for s in others), timed, settings if len(settings) > 1 else []]:
+            if not chosen:
+                continue
+            try:
+                ours, theirs = self._mended(mode, chosen)
+            except (ValueError, RuntimeError):
+                continue  # no such model
+            told = ", ".join(change.told for change in chosen)
             for n in wrong:
-                if _close(mended[n], r64[n]):
-                    found.setdefault(n, f"{told}: with the reference's value it agrees")
+                if _close(*self._last_step(n, ours[n], theirs[n])):
+                    better = "batch_first=True" if chosen[0].key == "batch_first" else "the reference's value"
+                    found.setdefault(n, f"{told}: with {better} it agrees")
         return found | self._between(wrong, r64, found)
 
-    def _changeable(self) -> Iterator[tuple[str, str, Any, Any]]:
+    def _changeable(self) -> Iterator[_Change]:
         for theirs, mine in self.pairs["float64"].partners:
             for key in APPLICABLE:
                 ours, right = mine.settings.get(key), theirs.settings.get(key)
-                if ours is not None and right is not None and ours != right:
-                    yield mine.name, key, ours, right
+                if ours is None or right is None or ours == right:
+                    continue
+                if key == "padding" and (ours == "valid" or right == "valid" or max(mine.settings["stride"]) == 1):
+                    continue  # with stride 1 they are the same, or something else differs
+                told = f"{mine.name} has {key} {_said(ours)}, the reference {_said(right)}"
+                if key == "padding":
+                    told += f" with stride {mine.settings['stride'][0]}, where 'same' pads less in front than behind"
+                yield _Change("subject", mine.name, key, ours, right, told)
+            for side, layer in (("subject", mine), ("reference", theirs)):
+                if layer.settings.get("batch_first") is False:
+                    told = f"{layer.name} is given (m, T, n) without batch_first, and takes it for (T, m, n)"
+                    yield _Change(side, layer.name, "batch_first", False, True, told)
 
-    def _mended(self, mode: str, settings: list[tuple[str, str, Any, Any]]) -> dict[str, Array]:
-        """The subject's tensors with some of its settings as in the reference."""
-        subject = self.pairs["float64"].subject
-        for layer, key, _, right in settings:
-            subject.set(layer, key, right)
+    def _mended(self, mode: str, changes: list[_Change]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Both models' tensors with some settings changed."""
+        pair = self.pairs["float64"]
+        for c in changes:
+            getattr(pair, c.side).set(c.layer, c.key, c.right)
         try:
-            return self._tensors("subject", "float64", mode)
+            subject = self._tensors("subject", "float64", mode)
+            return subject, self._tensors("reference", "float64", mode)
         finally:
-            for layer, key, ours, _ in settings:
-                subject.set(layer, key, ours)
+            for c in changes:
+                getattr(pair, c.side).set(c.layer, c.key, c.ours)
 
     def _between(self, wrong: list[str], r64: dict[str, Array], found: dict[str, str]) -> dict[str, str]:
         """For the first output that is wrong, the last one before it that is right."""
@@ -277,18 +496,69 @@ class _Comparison:
             return {}
         i = outputs.index(first)
         before = f"the output of {place(outputs[i - 1]).layer} still agrees" if i else "it is the first layer"
+        known = {theirs.name: (theirs, mine) for theirs, mine in self.pairs["float64"].partners}
+        theirs, mine = known.get(place(first).layer, (None, None))
+        if theirs is not None and mine is not None:
+            keys = [
+                k
+                for k in theirs.settings
+                if k not in (*APPLICABLE, *UNSPOKEN) and mine.settings.get(k) != theirs.settings[k]
+            ]
+            told = ", ".join(
+                f"{mine.name} has {k} {mine.settings.get(k)}, the reference {theirs.settings[k]}" for k in keys
+            )
+            if told:
+                return {first: f"{before}: {told}"}
+            follows = i > 0 and place(outputs[i - 1]).layer in known
+            if follows and known[place(outputs[i - 1]).layer][0].kind.startswith("bidirectional"):
+                return {
+                    first: f"{before}: what is taken of both directions differs; the last state of the one from the end "
+                    "stands at the first step, so torch's out[:, -1] is not what Keras returns"
+                }
         return {
-            first: f"{before}: what comes between differs (activation, pooling, padding, flattening), or its own settings"
+            first: f"{before}: what comes between differs (activation, pooling, padding, flattening, which step is taken), "
+            "or its own settings"
         }
 
+    def _last_step(self, name: str, s: Array, r: Array) -> tuple[Array, Array]:
+        """Where one recurrent layer gives all steps and the other the last: the last of both."""
+        layer = place(name).layer
+        both = any(t.name == layer and t.kind.startswith("bidirectional") for t, _ in self.pairs["float64"].partners)
+        if s.ndim == 3 and r.ndim == 2 and (s.shape[0], s.shape[2]) == r.shape:
+            return _last(s, both), r
+        if r.ndim == 3 and s.ndim == 2 and (r.shape[0], r.shape[2]) == s.shape:
+            return s, _last(r, both)
+        return s, r
 
-def _last_step(s: Array, r: Array) -> tuple[Array, Array]:
-    """Where one recurrent layer gives all steps and the other the last: the last of both."""
-    if s.ndim == 3 and r.ndim == 2 and (s.shape[0], s.shape[2]) == r.shape:
-        return s[:, -1], r
-    if r.ndim == 3 and s.ndim == 2 and (r.shape[0], r.shape[2]) == s.shape:
-        return s, r[:, -1]
-    return s, r
+
+def _said(setting: Any) -> str:
+    """A number as one, without NumPy's type; a word in quotes."""
+    return repr(setting.item() if isinstance(setting, np.generic) else setting)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A setting of one of the two models that is tried with another value."""
+
+    side: str
+    layer: str
+    key: str
+    ours: Any
+    right: Any
+    told: str
+
+
+def _last(a: Array, both: bool) -> Array:
+    """The last states of a sequence; of the direction from the end that at the first step."""
+    if not both:
+        return a[:, -1]
+    n = a.shape[2] // 2
+    return np.concatenate([a[:, -1, :n], a[:, 0, n:]], axis=-1)
+
+
+def _softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def _close(a: Array, b: Array) -> bool:

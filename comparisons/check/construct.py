@@ -54,7 +54,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "stride": ("stride", "strides", "s", "step", "stridesize"),
     "padding": ("padding", "pad", "p", "pads", "paddingsize"),
     "keep_prob": ("keepprob", "keep", "pkeep", "keeprate", "keepprobability", "retain", "retainprob"),
-    "drop_rate": ("rate", "p", "prob", "dropoutratio", "droprate", "dropout", "dropoutrate", "dropprob", "ratio", "probability",
+    "drop_rate": ("rate", "p", "prob", "drop", "dropoutratio", "droprate", "dropout", "dropoutrate", "dropprob", "ratio", "probability",
                   "pdrop", "dropoutprob", "dropratio", "dropprobability"),
     "n_features": ("nfeatures", "numfeatures", "dim", "size", "n", "features", "d", "nin", "inputdim", "inputsize", "dims", "shape",
                    "nchannels", "channels", "numchannels", "inputshape", "normalizedshape", "units", "ninputs", "neurons", "nout"),

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.check.locating import Spot
 from comparisons.diagnosis.general import constant_ratio, some_ratio, turned
 from comparisons.diagnosis.mismatch import Mismatch
+from comparisons.diagnosis.place import whereabouts
 from comparisons.discrepancy import judge
 from comparisons.plan import Plan
 from comparisons.tolerance import K, largest
 from scratch import Weights, architecture
 
 Array = np.ndarray
+BY_DIFFERENCES = "finite differences"
 STEP = 2.0**-11
 """h, times the element's size where that is above 1: truncation leaves h^4, about 1e-13, and rounding eps / (h/4), about 1e-12."""
 SAFETY = 10.0
@@ -56,6 +59,14 @@ class Derived:
         Elements at a kink.
     m : int
         Examples.
+    explanations : tuple of (str, ndarray)
+        What the subject would be by mistakes that whoever called it can tell.
+    against : str
+        What `reference` is, where it is something else than finite differences.
+    cause : str
+        Why it is wrong, where the style has found out.
+    spot : Spot, optional
+        The line that is wrong, likewise.
     """
 
     tensor: str
@@ -64,6 +75,10 @@ class Derived:
     error: float
     kinks: Array
     m: int = 1
+    explanations: tuple[tuple[str, Array], ...] = ()
+    against: str = BY_DIFFERENCES
+    cause: str = ""
+    spot: Spot | None = None
 
 
 def jacobian(f: Callable[[Array], Array], a: Array) -> tuple[Array, Array]:
@@ -145,9 +160,10 @@ def row(derived: Derived, common: dict[str, Any]) -> dict[str, Any]:
         found["kinks"] = int(derived.kinks.sum())
     if derived.kinks.mean() > 0.5 and found["verdict"] == "match":
         found |= {"verdict": "vacuous", "diagnosis": "more than half of the elements lie at a kink"}
-    if found["verdict"] == "mismatch" and not found["diagnosis"]:
-        found["diagnosis"] = _cause(derived, fixed, tolerance * scale)
-    return common | {"tensor": derived.tensor, "reference": "finite differences"} | found
+    if found["verdict"] == "mismatch":
+        found["diagnosis"] = derived.cause or found["diagnosis"] or _cause(derived, fixed, tolerance * scale)
+    place = {"phase": "forward"} if derived.tensor.startswith("forward/") else {}
+    return common | place | {"tensor": derived.tensor, "reference": derived.against} | found
 
 
 def _cause(derived: Derived, subject: Array, tolerance: float) -> str:
@@ -155,8 +171,30 @@ def _cause(derived: Derived, subject: Array, tolerance: float) -> str:
     given = {derived.tensor: derived.reference}
     mismatch = Mismatch(case, Plan(Weights(), [], []), derived.tensor, subject, derived.reference, given, tolerance)
     with np.errstate(all="ignore"):
-        for hypothesis in (constant_ratio, turned, some_ratio):
+        for text, expected in derived.explanations:
+            if mismatch.fits(expected):
+                return text
+        for hypothesis in (constant_ratio, turned, some_ratio, _repeated):
             for text, expected in hypothesis(mismatch):
                 if mismatch.fits(expected):
                     return text
-    return ""
+    return whereabouts(mismatch)
+
+
+def _repeated(mismatch: Mismatch) -> Iterator[tuple[str, Array]]:
+    """Rows of a table of which some, those looked up several times, are whole fractions of what they should be."""
+    s, r = mismatch.subject, mismatch.reference
+    wrong = np.flatnonzero((np.abs(s - r) > mismatch.tolerance).any(axis=tuple(range(1, r.ndim))))
+    if r.ndim != 2 or not 0 < len(wrong) < len(r):
+        return
+    expected = r.copy()
+    for i in wrong:
+        at = np.abs(r[i]).argmax()
+        times = round(float(r[i, at] / s[i, at])) if s[i, at] else 0
+        if times < 2:
+            return
+        expected[i] = r[i] / times
+    yield (
+        "rows that are used several times get the gradient of one use: a[indices] += ... adds once for each index",
+        expected,
+    )

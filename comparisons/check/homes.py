@@ -41,6 +41,8 @@ def homes(file: UserFile) -> Iterator[Home]:
     """The top level, then every class."""
     yield Home("", {plain(n): n for n in file.functions()})
     for owner, cls in file.classes().items():
+        if inspect.isabstract(cls):
+            continue  # nobody can make one
         names = [
             n
             for n in dir(cls)
@@ -102,6 +104,8 @@ def instance(file: UserFile, cls: type) -> Any:
 
 def line(file: UserFile, owner: str, name: str) -> int:
     """Where a function is defined."""
+    if owner and name not in vars(file.namespace[owner]):
+        return file.own.get(owner, 0)  # inherited
     found = _raw(file.namespace[owner], name) if owner else file.namespace.get(name)
     found = getattr(found, "__func__", found)
     code = getattr(found, "__code__", None)

@@ -13,13 +13,30 @@ import numpy as np
 from comparisons.check.stand_ins import stand_ins
 
 Array = np.ndarray
+DICTIONARIES = (
+    "params",
+    "parameters",
+    "weights",
+    "grads",
+    "gradients",
+    "derived_variables",
+    "cache",
+    "_params",
+    "_grads",
+    "_cache",
+)
 
 
 class Missing:
-    """In the place of a base class that could not be imported: it does nothing."""
+    """In the place of a base class that could not be imported: it has the dictionaries that such classes make, and no more."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
+
+    def __getattr__(self, name: str) -> dict[str, Any]:
+        if name not in DICTIONARIES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.__dict__.setdefault(name, {})
 
 
 class Placeholder:
@@ -61,7 +78,7 @@ def _module(alias: ast.alias, namespace: dict[str, Any], notes: list[str]) -> No
         namespace[name] = module if alias.asname else importlib.import_module(name)
     except ImportError:
         namespace[name] = Placeholder(alias.name)
-        notes.append(f"import {alias.name}: not installed; what needs it fails")
+        notes.append(f"import {alias.name}: not installed; what needs it cannot be run")
 
 
 def offers(home: str) -> dict[str, Any]:
@@ -86,7 +103,7 @@ def _members(statement: ast.ImportFrom, namespace: dict[str, Any], notes: list[s
             given.append(alias.name)
         else:
             namespace[alias.asname or alias.name] = Placeholder(f"{home}.{alias.name}")
-    told = f"backproof's {', '.join(given)} stand in" if given else "what needs it fails"
+    told = f"backproof's {', '.join(given)} stand in" if given else "what needs it cannot be run"
     notes.append(f"{home} is not here; {told}")
 
 

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from comparisons.case import Case
+from comparisons.check.differences import Derived
 from comparisons.check.differences import row as differences_row
+from comparisons.check.locating import Spot
+from comparisons.check.repair import Repair
 from comparisons.check.sandbox import Sandbox
 from comparisons.check.unit import Unit
 from comparisons.check.worker import Answer, Found
 from comparisons.naming import place
 from comparisons.plan import Plan, plan
 from comparisons.runner import CaseResult, Judged, Runner
-from comparisons.tolerance import noise
+from comparisons.tolerance import K, distance, largest, noise
 from comparisons.trace import Trace
-from reference import FRAMEWORKS, MissingFramework, Unsupported, twin_class
+from reference import FRAMEWORKS, MissingFramework, Unsupported, twin_class, version
 from reports import RunTables, frame
+from reports.schema import FAILING
 
+Array = np.ndarray
+FOLLOWED = ("torch",)
+"""Frameworks whose conventions a user's code may follow; see `conventions`."""
+UNEXPLAINED = "no known mistake"
+"""How a diagnosis begins that says what does not fit."""
+VANISHED = K * 2.0**-52
+"""Beside the upstream gradient: what a reference may have rounded to 0."""
+LOCATED = 6
+"""Tensors of a unit whose lines are looked for: what is wrong after them mostly inherits."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -29,7 +45,13 @@ class Source(Protocol):
     """Where units and their traces come from: the sandbox of a file, or objects in this process."""
 
     def find(self) -> Found: ...
-    def trace(self, unit: Unit, case: Case, dtype: str) -> Answer: ...
+    def trace(self, unit: Unit, case: Case, dtype: str, draw: int = 0) -> Answer: ...
+    def locate(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+    ) -> dict[str, Spot]: ...
+    def mend(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], derived: tuple[Derived, ...] = ()
+    ) -> Repair | None: ...
 
 
 @dataclass
@@ -45,12 +67,17 @@ class Checked:
         Tensors of the twin that the file offers no counterpart for.
     remarks : tuple of str
         What is worth knowing though it makes no number wrong.
+    spots : dict of (str, str) to Spot
+        By case and tensor: lines of the file that make what is wrong, as far as they were found.
     """
 
     unit: Unit
     rows: list[dict[str, Any]] = field(default_factory=list)
     unseen: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    spots: dict[tuple[str, str], Spot] = field(default_factory=dict)
+    mended: bool = False
+    """Whether an edit that mends it has been looked for."""
 
 
 @dataclass
@@ -120,7 +147,7 @@ def judge_all(
     checked: list[Checked] = []
     if units:
         usable = _usable(frameworks, lambda what: progress(what, 0, len(units)))
-        judge = Judge(Runner(usable, ("float64",), measure=False), source, result, seed)
+        judge = Judge(Runner(usable, ("float64",), measure=False), source, result, seed, others=not frameworks)
         for i, unit in enumerate(units):
             progress(unit.name, i, len(units))
             checked.append(judge.unit(unit))
@@ -152,6 +179,30 @@ def _usable(frameworks: tuple[str, ...], announce: Callable[[str], None]) -> tup
 
 
 @dataclass
+class Run:
+    """The user's code on one case.
+
+    Attributes
+    ----------
+    unit : Unit
+    case : Case
+    s64, s32 : Answer
+        In both precisions.
+    spread : dict of str to float, optional
+        Once it has been measured: by tensor, how far it moves with inputs and weights moved by one ulp.
+    wanted : dict of str to ndarray
+        The reference's tensors of those that the code has.
+    """
+
+    unit: Unit
+    case: Case
+    s64: Answer
+    s32: Answer
+    spread: dict[str, float] | None = None
+    wanted: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass
 class Judge:
     """Compares units one by one."""
 
@@ -159,12 +210,21 @@ class Judge:
     source: Source
     result: CaseResult
     seed: int
+    others: bool = False
+    """Whether another framework is asked where the first has no such layer."""
+    mending: float = 40.0
+    """Seconds that are left for looking for edits."""
 
     def unit(self, unit: Unit) -> Checked:
         """One unit on all its cases; after an error or a time-out the remaining ones are left out."""
         if unit.options.get("differences") or unit.options.get("port"):
             return self._without_twin(unit)
         checked = Checked(unit)
+        if alone := unit.options.get("alone"):
+            why = f"a published form that the frameworks do not have: {alone}"
+            undecided = (self._error(unit.cases[0], framework, why) for framework in self.runner.frameworks)
+            checked.rows += [row | {"verdict": "vacuous"} for row in undecided]
+            return checked
         remarks: dict[str, None] = {}
         unseen: dict[str, None] = {}
         for case in (replace(case, seed=self.seed) for case in unit.cases):
@@ -175,24 +235,31 @@ class Judge:
                 errors = [self._error(case, framework, s64.error) for framework in self.runner.frameworks]
                 checked.rows += [row | {"verdict": verdict} for row in errors]
                 break
-            s32 = self.source.trace(unit, case, "float32")
-            drawn = plan(case)
+            run = Run(unit, case, s64, self.source.trace(unit, case, "float32"))
+            floor = unit.options.get("floor", 0.0)
+            rows: list[dict[str, Any]] = []
             for framework in self.runner.frameworks:
-                rows, lacking = self._against(case, drawn, framework, s64, s32)
-                floor = unit.options.get("floor", 0.0)
-                checked.rows += [_within(row, floor) for row in rows] if floor else rows
+                found, lacking = self._against(run, plan(case), framework)
+                rows += [_within(row, floor) for row in found] if floor else found
+                if unit.options.get("cause"):
+                    rows = [_caused(row, unit.options["cause"]) for row in rows]
                 unseen |= dict.fromkeys(lacking)
+            self._mend(checked, case, rows, run.wanted)
+            self._locate(checked, case, rows, s64.tensors)
+            checked.rows += rows
         checked.remarks, checked.unseen = tuple(remarks), tuple(unseen)
         return checked
 
-    def _against(
-        self, case: Case, drawn: Plan, framework: str, s64: Answer, s32: Answer
-    ) -> tuple[list[dict[str, Any]], list[str]]:
+    def _against(self, run: Run, drawn: Plan, framework: str) -> tuple[list[dict[str, Any]], list[str]]:
+        case, s64 = run.case, run.s64
         try:
-            traces = self.runner.reference_traces(self.result, case, drawn, framework)
+            ignored = frozenset(run.unit.options.get("ignored", ()))
+            traces = self.runner.reference_traces(self.result, case, drawn, framework, ignored)
         except Unsupported as refusal:
+            if other := self._other(framework):
+                return self._against(run, drawn, other)
             return [self._error(case, framework, f"not comparable: {refusal}") | {"verdict": "vacuous"}], []
-        single = {n: a for n, a in s32.tensors.items() if a.dtype == "float32"}
+        single = {n: a for n, a in run.s32.tensors.items() if a.dtype == "float32"}
         judged = Judged(
             case,
             drawn,
@@ -202,18 +269,86 @@ class Judge:
             # Where the code cannot run in float32, its own term falls out of the noise.
             _trace(Answer(s64.tensors | single, s64.kinks, ())),
         )
+        run.wanted = {name: a for name, a in traces.r64.tensors.items() if name in s64.tensors}
         rows, lacking = [], []
         for name in traces.r64.tensors:
+            if framework not in FOLLOWED and ignored and "running_var" in name:
+                continue  # it has not the convention that the code follows
             if name not in s64.tensors:
                 # Nobody has to keep moments where we do, or to offer an evaluation of its own.
-                if "/state/" not in name and "/evaluation/" not in name:
+                if "/state/" not in name and "/evaluation/" not in name and not run.unit.options.get("partial"):
                     lacking.append(name)
                 continue
-            # Code that computes in float32 whatever it is given is judged as such.
-            dtype = "float32" if s64.tensors[name].dtype == "float32" else "float64"
-            runs = judged.runs(name)
-            rows.append(judged.row(name, s64.tensors[name], dtype, noise(runs, dtype), judged.kink(name, dtype)))
+            row = _row(judged, name)
+            if row["verdict"] == "mismatch" and not judged.s64.spread:
+                # It can only widen the tolerance, so it is measured where that could matter.
+                judged.s64.spread = self._spread(run)
+                row = _row(judged, name) if judged.s64.spread.get(name) else row
+            rows.append(row)
         return rows, lacking
+
+    def _spread(self, run: Run) -> dict[str, float]:
+        """How far the code's own tensors move when inputs and weights move by one ulp; empty if it gives other numbers each time."""
+        if run.spread is not None:
+            return run.spread
+        run.spread = {}
+        again, *moved = (self.source.trace(run.unit, run.case, "float64", draw) for draw in (0, 1, 2))
+        same = all(_equal(a, again.tensors.get(name)) for name, a in run.s64.tensors.items())
+        if same and not any(answer.error for answer in moved):
+            for name, a in run.s64.tensors.items():
+                runs = [m.tensors[name] for m in moved if name in m.tensors]
+                run.spread[name] = max((distance(b, a) for b in runs), default=0.0)
+        return run.spread
+
+    def _mend(
+        self,
+        checked: Checked,
+        case: Case,
+        rows: list[dict[str, Any]],
+        wanted: dict[str, Array],
+        derived: tuple[Derived, ...] = (),
+    ) -> None:
+        """Where no known mistake explains what fails of the gradients, say which small edit mends it, if one does."""
+        wrong = [row for row in rows if row["verdict"] in FAILING]
+        gradients = all(row["tensor"].startswith("grad/") for row in wrong)
+        explained = not all(_unexplained(row) for row in wrong)
+        if checked.mended or not wrong or not gradients or explained or self.mending <= 0:
+            return
+        checked.mended, begun = True, time.monotonic()
+        found = self.source.mend(checked.unit, case, wanted, derived)
+        self.mending -= time.monotonic() - begun
+        if found is not None:
+            wrong[0]["diagnosis"] = found.told
+            checked.spots[case.id, wrong[0]["tensor"]] = Spot(found.function, found.line, found.old)
+
+    def _locate(self, checked: Checked, case: Case, rows: list[dict[str, Any]], tensors: Mapping[str, Array]) -> None:
+        """Find the lines of the first failing tensors of a case, those left out that an earlier one of its mode has shown."""
+        modes = {c.id: c.training for c in checked.unit.cases}
+        known = {tensor for at, tensor in checked.spots if modes.get(at) == case.training}
+        wrong = [row["tensor"] for row in rows if row["verdict"] in FAILING and row["tensor"] not in known]
+        wanted = {n: np.asarray(tensors[n]) for n in list(dict.fromkeys(wrong))[:LOCATED] if n in tensors}
+        if wanted and len(checked.spots) < LOCATED:
+            worst = {row["tensor"]: row["worst_index"] for row in rows if "worst_index" in row}
+            parts = {n: tuple(_parts(a, worst[n])) for n, a in wanted.items() if n in worst}
+            found = self.source.locate(checked.unit, case, wanted, parts)
+            if at := checked.unit.options.get("at"):
+                # What the unit calls is right by itself: the place is in the unit's own functions.
+                own = {tensor: spot for tensor, spot in found.items() if spot.function in checked.unit.members}
+                found = dict.fromkeys(wanted, Spot(*at)) | own
+            checked.spots |= {(case.id, tensor): spot for tensor, spot in found.items()}
+
+    def _other(self, framework: str) -> str:
+        """Another framework that is installed; none if one was asked for by name."""
+        for name in ("torch", "tensorflow") if self.others else ():
+            if name == framework or name in self.runner.frameworks:
+                continue
+            try:
+                twin_class(name)
+            except MissingFramework:
+                continue
+            self.runner.versions.setdefault(name, version(name))
+            return name
+        return ""
 
     def _without_twin(self, unit: Unit) -> Checked:
         """A unit whose gradients stand beside derivatives of its own forward pass, or a model beside its port."""
@@ -237,8 +372,11 @@ class Judge:
                 "step": 0,
                 "layer": "",
             }
-            for derived in answer.derived:
-                checked.rows.append(differences_row(derived, common))
+            rows = [differences_row(derived, common) for derived in answer.derived]
+            self._mend(checked, case, rows, {d.tensor: d.reference for d in answer.derived}, answer.derived)
+            self._locate(checked, case, rows, {d.tensor: d.subject for d in answer.derived})
+            checked.spots |= {(case.id, d.tensor): d.spot for d in answer.derived if d.spot}
+            checked.rows += rows
         checked.remarks = tuple(remarks)
         return checked
 
@@ -256,6 +394,48 @@ class Judge:
             "verdict": "error",
             "diagnosis": why,
         }
+
+
+def _row(judged: Judged, name: str) -> dict[str, Any]:
+    # Code that computes in float32 whatever it is given is judged as such.
+    subject, reference = judged.s64.tensors[name], judged.traces.r64.tensors[name]
+    dtype = "float32" if subject.dtype == "float32" else "float64"
+    row = judged.row(name, subject, dtype, noise(judged.runs(name), dtype), judged.kink(name, dtype))
+    upstream = judged.drawn.batches[0].upstream if judged.drawn.batches else None
+    scale = 1.0 if upstream is None else largest(upstream)
+    if (
+        row["verdict"] == "mismatch"
+        and "needed" in row
+        and not np.any(reference)
+        and largest(subject) <= VANISHED * scale
+    ):
+        # Where 1 - a^2 rounds to 0 everywhere, a formula that does not cancel is nearer to what is right.
+        return row | {"verdict": "vacuous", "diagnosis": "the reference is zero throughout, by rounding"}
+    return row
+
+
+def _parts(a: Array, worst: str) -> Iterator[Array]:
+    """The block of columns with the worst element, where a tensor may have been put together from those of gates."""
+    indices = [int(i) for i in re.findall(r"\d+", worst)]
+    for gates in (4, 3, 2):
+        if a.ndim and len(indices) == a.ndim and a.shape[-1] >= 2 * gates and a.shape[-1] % gates == 0:
+            size = a.shape[-1] // gates
+            start = indices[-1] // size * size
+            yield a[..., start : start + size]
+
+
+def _equal(a: Array, b: Array | None) -> bool:
+    return b is not None and a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def _unexplained(row: dict[str, Any]) -> bool:
+    """Whether nothing is known about why, or a bare factor alone."""
+    return not row["diagnosis"] or row["diagnosis"].startswith((UNEXPLAINED, "exactly "))
+
+
+def _caused(row: dict[str, Any], cause: str) -> dict[str, Any]:
+    """The row of a unit whose style has seen why it is wrong."""
+    return row | {"diagnosis": cause} if row["verdict"] in FAILING else row
 
 
 def _within(row: dict[str, Any], floor: float) -> dict[str, Any]:

@@ -9,15 +9,21 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import click
+import numpy as np
 
 from comparisons import ports
 from comparisons.case import REGIMES, Case
 from comparisons.check import recorders, report, worker
+from comparisons.check.differences import Derived
 from comparisons.check.judging import Checked, CheckResult, judge_all
+from comparisons.check.locating import Spot
+from comparisons.check.repair import Repair
 from comparisons.check.unit import Unit, UserFile
 from comparisons.check.worker import Answer, Found
 from comparisons.errors import BackproofError, UnknownName
 from reports import RunTables, frame
+
+Array = np.ndarray
 
 
 def assert_matches(
@@ -141,6 +147,18 @@ class InProcess:
         first = [case for case in cases if case.regime == cases[0].regime]
         return tuple(replace(c, id=f"{c.id}-{r}", regime=r) for c in first for r in self.regimes)
 
-    def trace(self, unit: Unit, case: Case, dtype: str) -> Answer:
+    def trace(self, unit: Unit, case: Case, dtype: str, draw: int = 0) -> Answer:
         """The unit's trace on a case."""
-        return worker.trace(self.file, unit, case, dtype)
+        return worker.trace(self.file, unit, case, dtype, draw)
+
+    def mend(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], derived: tuple[Derived, ...] = ()
+    ) -> Repair | None:
+        """An edit that makes the unit agree."""
+        return worker.mend(self.file, unit, case, wanted, derived)
+
+    def locate(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+    ) -> dict[str, Spot]:
+        """Where tensors of the unit arise."""
+        return worker.locate(self.file, unit, case, wanted, parts)

@@ -7,7 +7,8 @@ often the same array in several of these places. A *place* is the way to one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,28 @@ _MEMORY = re.compile(
 )
 
 
+_apart: frozenset[int] = frozenset()
+
+
+@contextmanager
+def apart(things: Iterable[Any]) -> Iterator[None]:
+    """While it lasts, none of these objects is looked into on the way from another one: layers that are linked to each other."""
+    global _apart
+    before, _apart = _apart, frozenset(id(thing) for thing in things)
+    try:
+        yield
+    finally:
+        _apart = before
+
+
 def places(thing: Any) -> dict[Place, Array]:
     """Every array of floating-point numbers in an object, by place; one that is held twice comes twice."""
-    return dict(_walk(thing, (), DEPTH, set()))
+    return dict(_walk(thing, (), DEPTH, set(_apart - {id(thing)})))
 
 
 def numbers(thing: Any) -> dict[Place, Array]:
     """Every single floating-point number in an object that is no array, by place: what is left of a gradient summed too far."""
-    found = _walk(thing, (), DEPTH, set(), lone=True)
+    found = _walk(thing, (), DEPTH, set(_apart - {id(thing)}), lone=True)
     return {place: np.asarray(a) for place, a in found if not isinstance(a, np.ndarray)}
 
 

@@ -24,6 +24,7 @@ from comparisons.check.members import (
     snapshot,
     speaks_of,
 )
+from comparisons.check.modes import switches, turn
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -31,10 +32,10 @@ Arrays = dict[str, Array]
 
 FORWARD = ("forward", "forwardpass", "forwardprop", "forwardpropagation", "forwardpropagate", "feedforward", "fprop", "fwd", "call", "fp",
            "__call__", "forwardstep", "propagateforward", "propagate", "activate", "computeoutput", "evaluate", "output", "predict",
-           "transform", "apply", "f", "run", "fire", "frontprop", "forwards", "calc")  # fmt: skip
+           "transform", "apply", "f", "run", "fire", "frontprop", "forwards", "calc", "passforward")  # fmt: skip
 BACKWARD = ("backward", "backwardpass", "backwardprop", "backwardpropagation", "backprop", "backpropagation", "backpropagate", "bprop",
             "bwd", "bp", "backpass", "backwardpropagate", "backwardstep", "propagatebackward", "backpropogate", "backpropogation", "back",
-            "backpropagateerror", "backwards", "computegradients", "backproperror", "backwardprogation", "bpropagate", "grad")  # fmt: skip
+            "backpropagateerror", "backwards", "computegradients", "backproperror", "backwardprogation", "bpropagate", "passbackward", "grad")  # fmt: skip
 PREPARE = ("setinputshape", "build", "initialize", "init", "initweights", "initparams", "initializeparameters", "initializeweights", "setup",
            "initparameters", "compile", "resetparameters", "reset", "connect", "initialise", "initialiseweights")  # fmt: skip
 UPDATE = (
@@ -51,11 +52,11 @@ UPDATE = (
 PARAMETER_NAMES: dict[str, tuple[str, ...]] = {
     "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters", "theta", "k", "wmat", "weightmatrix", "f"),
     "b": ("b", "bias", "biases", "intercept", "w0", "c"),
-    "gamma": ("gamma", "scale", "scaler", "g", "weight", "weights"),
-    "beta": ("beta", "shift", "intercept", "b", "bias", "biases"),
-    "running_mean": ("runningmean", "movingmean", "rmean", "meanrunning", "avgmean", "emamean", "mu", "runningmu", "globalmean", "popmean"),
+    "gamma": ("gamma", "scale", "scaler", "g", "weight", "weights", "bw", "gain", "w"),
+    "beta": ("beta", "shift", "intercept", "b", "bias", "biases", "bb", "offset"),
+    "running_mean": ("runningmean", "movingmean", "rmean", "meanrunning", "avgmean", "emamean", "mu", "runningmu", "globalmean", "popmean", "runningm", "movingm", "runningavg"),
     "running_var": ("runningvar", "movingvar", "rvar", "varrunning", "avgvar", "emavar", "runningvariance", "movingvariance", "globalvar",
-                    "popvar"),
+                    "popvar", "runningv", "movingv", "runningsigma2"),
     "E": ("w", "e", "weight", "weights", "embedding", "embeddings", "table", "c"),
     "U": ("wh", "whh", "u", "wrec", "uh", "wa", "waa", "wrecurrent"),
 }  # fmt: skip
@@ -87,6 +88,7 @@ CALL_ALIASES: Aliases = {
     "optimizer": ("optimizer", "optim", "opt", "optimiser"),
     "training": ("training", "train", "istraining", "trainflg", "trainflag", "trainmode", "istrain"),
     "mode": ("mode",),
+    "count": ("epoch", "epochnum", "epochnumber", "batchnum", "batchnumber", "iteration", "niter", "step"),
     "input_shape": ("inputshape", "shape", "inshape"),
     "n_in": ("nin", "inputsize", "inputdim", "ninputs", "inputunits", "prevunits", "infeatures", "numinputs", "dim"),
 }  # fmt: skip
@@ -187,7 +189,8 @@ class Driven:
         self.file, self.cls, self.spec, self.m = file, cls, spec, m
         self.params, self.buffers = {n: _reordered(a, spec.gates) for n, a in params.items()}, buffers
         self.where: dict[str, tuple[Place, Arrangement]] = {}
-        values = spec.values | {"learning_rate": 1.0, "m": m, "optimizer": RecordingOptimizer(), "name": "layer"}
+        values: dict[str, Any] = {"name": "layer"} | spec.values
+        values |= {"learning_rate": 1.0, "m": m, "optimizer": RecordingOptimizer()}
         values["regularisation"] = 0.0
         if values.get("input_shape") == DATA:
             values["input_shape"] = spec.x.shape((m, *spec.example))
@@ -290,29 +293,24 @@ class Driven:
 
     def forward(self, x: Array, training: bool) -> Array:
         """Output in the user's layout, from an input in scratch's."""
-        self._set_mode(training)
+        turn(self.object, training)
         f = getattr(self.object, self.spec.forward)
         self._x = self.spec.x.there(x)
         if "vocabulary" in self.spec.values:
             self._x = self._x.astype(int)
-        switches = _switches(f, training)
+        chosen = switches(f, training)
         before = snapshot(self.object)
         try:
-            given = bound(_Without(f, tuple(switches)), {"x": self._x}, CALL_ALIASES)
+            given = bound(_Without(f, tuple(chosen)), {"x": self._x}, CALL_ALIASES)
         except UserError as error:
             raise Puzzled(str(error)) from error
-        result = self.file.call(f, **given | switches)
+        result = self.file.call(f, **given | chosen)
         self.cache = None
         if isinstance(result, tuple | list) and result and not _numeric(result):
             self.cache = result[1] if len(result) == 2 else tuple(result[1:])
             result = result[0]
         self.output = self._output(result, before)
         return self.output
-
-    def _set_mode(self, training: bool) -> None:
-        for name in ("training", "train", "is_training", "trainable_mode", "train_mode", "_training", "phase_train"):
-            if isinstance(vars(self.object).get(name), bool):
-                setattr(self.object, name, training)
 
     def _output(self, result: Any, before: Any) -> Array:
         shown = f"what {self.cls.__name__}.{self.spec.forward} returns"
@@ -336,6 +334,7 @@ class Driven:
             "cache": self.cache,
             "m": self.m,
             "optimizer": RecordingOptimizer(),
+            "count": 1,
         }
         given = _call_roles(f, roles)
         before, alone = snapshot(self.object), numbers(self.object)
@@ -495,19 +494,6 @@ class _Without:
         """Never called: only its signature is read."""
 
 
-def _switches(f: Callable[..., Any], training: bool) -> dict[str, Any]:
-    """Arguments that choose between training and evaluation."""
-    found: dict[str, Any] = {}
-    for p in parameters(f)[1:]:
-        if plain(p.name) in CALL_ALIASES["training"]:
-            found[p.name] = training
-        elif plain(p.name) in ("mode",) and isinstance(p.default, str):
-            found[p.name] = "train" if training else "test"
-        elif plain(p.name) in ("test", "testing", "istest", "inference", "evaluate", "testmode"):
-            found[p.name] = not training
-    return found
-
-
 def _call_roles(f: Callable[..., Any], roles: Mapping[str, Any]) -> dict[str, str]:
     """Role of each argument of a backward method.
 
@@ -523,7 +509,12 @@ def _call_roles(f: Callable[..., Any], roles: Mapping[str, Any]) -> dict[str, st
         if wanted in LABELS and p.default is p.empty:
             raise Puzzled(f"{getattr(f, '__qualname__', f)} wants labels ({p.name}), not an upstream gradient")
         role = next(
-            (r for r in roles if r not in given.values() and (wanted == plain(r) or wanted in CALL_ALIASES.get(r, ()))),
+            (
+                r
+                for r in roles
+                if (r not in given.values() or r == "count")
+                and (wanted == plain(r) or wanted in CALL_ALIASES.get(r, ()))
+            ),
             None,
         )
         if role == "upstream" and given and p.default is not p.empty:

@@ -6,15 +6,8 @@ that was not run: the file must fail, with the very numbers that were recorded, 
 
 from __future__ import annotations
 
-import ast
-import json
-import os
-import pprint
 import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,13 +16,12 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.judging import Checked, CheckResult, Judge
-from comparisons.check.old_numpy import REMOVED
-from comparisons.check.python2 import NAMES
 from comparisons.check.report import spoken, verdict
 from comparisons.check.repro_find import Way, expression, way
-from comparisons.check.repro_record import Recording, Step
-from comparisons.check.repro_source import Unavailable, defined, excerpt
+from comparisons.check.repro_record import Recording
+from comparisons.check.repro_seen import located, located_part, sliced
 from comparisons.check.repro_torch import Torch, Unwritten, lines
+from comparisons.check.repro_write import Failure, Impossible, Text, near, run, write
 from comparisons.check.sandbox import Sandbox
 from comparisons.check.unit import Unit
 from comparisons.check.worker import Answer
@@ -42,12 +34,12 @@ from reports.schema import FAILING
 Array = np.ndarray
 TRIES = 4
 """Failing tensors of a unit that are tried in turn."""
-SECONDS = 60.0
-"""In which a written file must have run."""
 IMAGES = ((3, 2), (4, 3), (4, 5), (5, 6))
 """Smaller images."""
 SIZES: dict[str, int] = {"n": 2, "n_in": 3, "n_out": 2}
 """What sizes of layers become, where the code can take them."""
+TWO_FRAMEWORKS = 240.0
+"""Seconds in which a file must have run that imports both frameworks."""
 AGREES = 1e-6
 """Relative difference up to which the file, run alone, gives what was recorded: a guard of 1e-8 within a logarithm is no difference."""
 
@@ -68,27 +60,6 @@ class Reproduction:
     unit: str
     path: Path | None
     problem: str = ""
-
-
-class Impossible(Exception):
-    """No file can be written; one line."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A case that fails, as small as it was made.
-
-    Attributes
-    ----------
-    unit : Unit
-    case : Case
-    row : dict
-        The row of its table that leads the report.
-    """
-
-    unit: Unit
-    case: Case
-    row: dict[str, Any]
 
 
 def reproduce(
@@ -151,6 +122,8 @@ def _written(path: Path, target: Path, checked: Checked, judge: Judge, sandbox: 
 
 
 def _one(path: Path, target: Path, failure: Failure, sandbox: Sandbox) -> Path:
+    if failure.unit.options.get("port"):
+        return _of_port(path, target, failure, sandbox)
     answered = sandbox.calls(failure.unit, failure.case)
     if answered is None:
         raise Impossible("the code did not come back when it was asked again")
@@ -168,10 +141,10 @@ def smallest(unit: Unit, row: dict[str, Any], judge: Judge) -> Failure:
     Raises
     ------
     Impossible
-        If the code is not compared by calling it.
+        If its case is not among the unit's.
     """
     if unit.options.get("port"):
-        raise Impossible("two models are compared, which is not done by calls")
+        return Failure(unit, unit.cases[0], row)
     case = next((replace(c, seed=judge.seed) for c in unit.cases if c.id == row["case"]), None)
     if case is None:
         raise Impossible(f"there is no case {row['case']}")
@@ -234,37 +207,14 @@ def _smaller(case: Case, _: str) -> Iterator[Case]:
         yield replace(case, architecture=replace(case.architecture, layers=tuple(layers)), input_shape=(n,))
 
 
-# What the file says
-
-
-@dataclass
-class Text:
-    """The parts of a test function.
-
-    Attributes
-    ----------
-    given : dict of str to ndarray
-        Variables with numbers.
-    expected, calls, judged : list of str
-    patched : bool
-        Whether pytest's `monkeypatch` is asked for.
-    """
-
-    given: dict[str, Array]
-    expected: list[str]
-    calls: list[str]
-    judged: list[str]
-    seeded: bool = False
-
-
 def _of_error(path: Path, target: Path, failure: Failure, answer: Answer, recording: Recording) -> Path:
     if not recording.raised or not answer.error:
         raise Impossible("the code does not raise when it is asked again")
     last = recording.steps[-1]
     needed = sliced(recording.steps, len(recording.steps) - 1, last.uses)
     text = Text(recording.literals, [], [*needed, "# " + answer.error], [], recording.seeded)
-    _write(path, target, failure, text, recording)
-    outcome = _run(target)
+    write(path, target, failure, text, recording)
+    outcome = run(target)
     wanted = re.findall(r"(\w+(?:Error|Exception|Exit))", answer.error)
     if not outcome.get("raised") or (wanted and outcome["raised"].partition(":")[0] != wanted[0]):
         target.unlink(missing_ok=True)
@@ -278,7 +228,10 @@ def _of_difference(path: Path, target: Path, failure: Failure, answer: Answer, r
     subject, reference, by = _sides(failure, answer, drawn)
     seen = located(recording, subject, failure.case)
     if seen is None:
-        raise Impossible(f"{spoken(failure.unit, tensor)} is put together from several results of the code")
+        part = located_part(recording, subject, reference)
+        if part is None:
+            raise Impossible(f"{spoken(failure.unit, tensor)} is put together from several results of the code")
+        seen, subject, reference = part.seen, subject[part.block], reference[part.block]
     misshapen = seen.spread or subject.shape != reference.shape
     # Of a bias, a row or a column will do; of all else, a gradient has the layout of what it belongs to.
     flat = misshapen and reference.ndim == 1
@@ -301,15 +254,40 @@ def _of_difference(path: Path, target: Path, failure: Failure, answer: Answer, r
             continue
         given, lines_ = made
         text = Text(recording.literals | given, lines_, calls, judged, recording.seeded)
-        _write(path, target, failure, text, recording)
-        outcome = _run(target)
-        if not _near(outcome.get("actual"), seen.value.ravel() if flat else seen.value, AGREES):
+        write(path, target, failure, text, recording)
+        outcome = run(target)
+        if not near(outcome.get("actual"), seen.value.ravel() if flat else seen.value, AGREES):
             target.unlink(missing_ok=True)
             raise Impossible(f"run alone, the code gives something else ({outcome.get('raised') or 'other numbers'})")
-        if _near(outcome.get("expected"), expected, 1e-9) and outcome.get("failed"):
+        if near(outcome.get("expected"), expected, 1e-9) and outcome.get("failed"):
             return target
     target.unlink(missing_ok=True)
     raise Impossible("torch alone does not give what the comparison expects")
+
+
+def _of_port(path: Path, target: Path, failure: Failure, sandbox: Sandbox) -> Path:
+    row = failure.row
+    if row["verdict"] == "error" or "needed" not in row:
+        raise Impossible("the two models cannot be compared")
+    made = sandbox.port(failure.unit, _of_model(row), row["case"].endswith("/training"))
+    if made.problem:
+        raise Impossible(made.problem)
+    judged = [f"np.testing.assert_allclose(actual, expected, rtol=0, atol={AGREES:.0e} * np.abs(expected).max())"]
+    # Keras would compute in float32, and hide small differences.
+    text = Text({}, made.expected, made.calls, judged, first=('keras.config.set_floatx("float64")',))
+    write(path, target, failure, text, Recording(names=set(made.names), there=set(made.there)))
+    outcome = run(target, TWO_FRAMEWORKS)
+    if not outcome.get("failed"):
+        target.unlink(missing_ok=True)
+        raise Impossible(
+            f"run alone, the models do not differ as they did here ({outcome.get('raised') or 'they agree'})"
+        )
+    return target
+
+
+def _of_model(row: dict[str, Any]) -> str:
+    """What shows a difference within a model in evaluation: its output."""
+    return "forward/output" if row["case"].endswith("/evaluation") else str(row["tensor"])
 
 
 def _belongs(recording: Recording, drawn: Plan, tensor: str) -> Way | None:
@@ -339,102 +317,6 @@ def _sides(failure: Failure, answer: Answer, drawn: Plan) -> tuple[Array, Array,
     if tensor not in reference or tensor not in answer.tensors:
         raise Impossible(f"asked again, the code does not show {spoken(failure.unit, tensor)}")
     return answer.tensors[tensor], reference[tensor], f"torch {torch.__version__}"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Where the failing tensor stands among what the code gave.
-
-    Attributes
-    ----------
-    step : int
-        After which call.
-    expression : str
-    way : Way
-        From there to the tensor.
-    value : ndarray
-        What is there; of an update, how far it moved.
-    moved : bool
-        Whether it is the difference between before and after.
-    summed : bool
-        Whether all its elements are added up.
-    spread : bool
-        Whether it is one number where there should be many.
-    """
-
-    step: int
-    expression: str
-    way: Way
-    value: Array
-    moved: bool
-    summed: bool = False
-    spread: bool = False
-
-    @property
-    def actual(self) -> str:
-        """The expression for what is compared."""
-        value = f"before - {self.expression}" if self.moved else self.expression
-        return f"np.sum({value})" if self.summed else value
-
-    def lines(self, recording: Recording) -> list[str]:
-        """The calls that lead there."""
-        root = re.split(r"\W", self.expression, maxsplit=1)[0]
-        found = sliced(recording.steps, self.step, {root})
-        if self.moved:
-            last = recording.steps[self.step].lines[-1]
-            found.insert(len(found) - 1 - found[::-1].index(last), f"before = np.array({self.expression})")
-        return found
-
-
-def located(recording: Recording, subject: Array, case: Case) -> Seen | None:
-    """The first result or attribute that is the tensor, in whatever layout; with a factor only if none is without."""
-    m = max(case.batches)
-    counts = {float(m), *(float(n) for n in case.input_shape), *(float(n) for n in subject.shape), 2.0}
-    factors = sorted({f for n in counts if n > 1 for f in (n, 1 / n, -n, -1 / n)} | {-1.0})
-    largest = float(np.abs(subject).max(initial=0.0))
-    # What is returned comes before what is kept somewhere; the last time comes first, as earlier ones may have been trials.
-    places = [(k, name) for k, step in enumerate(recording.steps) for name in step.found]
-    places.sort(key=lambda p: (p[1].count(".") + p[1].count("["), -p[0], len(p[1])))
-    for sign in ((1.0,), tuple(factors)):
-        for moved in (False, True):
-            for k, name in places:
-                step = recording.steps[k]
-                a = step.found[name]
-                if moved and (name not in step.moved or step.moved[name].shape != a.shape):
-                    continue
-                value = step.moved[name] - a if moved else a
-                tried = list(sign)
-                top = float(np.abs(value).max(initial=0.0))
-                if sign != (1.0,) and value.size > 1 and top and largest:
-                    tried += [largest / top, -largest / top]
-                found = way(value, subject, tried, flips=True)
-                if found is not None:
-                    return Seen(k, name, found, value, moved)
-                if not subject.ndim and value.size > 1:
-                    # A loss for each example, of which we took the mean.
-                    total = np.asarray(value.sum())
-                    found = way(total, subject, tried)
-                    if found is not None:
-                        return Seen(k, name, found, total, moved, summed=True)
-    if subject.size > 1 and (subject == subject.flat[0]).all():
-        one = np.asarray(subject.flat[0])
-        for k, name in places:
-            value = recording.steps[k].found[name]
-            found = way(value, one) if value.size == 1 else None
-            if found is not None:
-                return Seen(k, name, found, value, moved=False, spread=True)
-    return None
-
-
-def sliced(steps: Sequence[Step], last: int, wanted: set[str]) -> list[str]:
-    """The lines up to a step without those that what is wanted does not depend on."""
-    needed, kept = set(wanted), [steps[last]]
-    needed |= steps[last].uses
-    for step in reversed(steps[:last]):
-        if (step.defines | step.touches) & needed:
-            kept.append(step)
-            needed |= step.uses
-    return [line for step in reversed(kept) for line in step.lines]
 
 
 def _by_torch(
@@ -485,144 +367,3 @@ def _literal(expected: Array, by: str, failure: Failure) -> tuple[dict[str, Arra
     kinds = ", ".join(type(layer).__name__ for _, layer in failure.case.architecture.layers)
     said = f"computed by {by}" + (f" for {kinds}" if kinds and by.startswith("torch") else "")
     return {"reference": expected}, [f"expected = reference  # {said}"]
-
-
-def _write(path: Path, target: Path, failure: Failure, text: Text, recording: Recording) -> None:
-    try:
-        imports, definitions = excerpt(path, recording.names, recording.there)
-    except Unavailable as why:
-        raise Impossible(str(why)) from why
-    body = [*text.expected, *text.calls, *text.judged]
-    used = set(re.findall(r"\w+", "\n".join(body)))
-    assigned = [f"{name} = {numbers(a)}" for name, a in text.given.items() if name in used]
-    head = _head(path, failure)
-    own = "\n".join(definitions)
-    needed = ["import types"] if "types.SimpleNamespace" in "\n".join(body) else []
-    needed += ["import numpy as np"]
-    if "torch." in "\n".join(body):
-        needed += ["import torch"]
-    if re.search(r"\bF\.", "\n".join(text.expected)):
-        needed += ["import torch.nn.functional as F"]
-    needed += [line for line in imports if line not in needed]
-    revived = [
-        f"np.{name} = {value.__name__}  # NumPy has this name no more"
-        for name, value in REMOVED.items()
-        if isinstance(value, type) and value.__module__ == "builtins" and re.search(rf"\bnp\.{name}\b", own)
-        if name not in np.__dict__
-    ]
-    loaded = {n.id for d in definitions for n in ast.walk(ast.parse(d)) if isinstance(n, ast.Name)}
-    bound = {n for d in definitions for s in ast.parse(d).body for n in defined(s)}
-    revived += [
-        f"{name} = {getattr(NAMES[name], '__name__', name)}  # Python 2's"
-        for name in sorted(loaded & NAMES.keys() - bound)
-    ]
-    revived += [f"{name} = {recording.numbers[name]!r}" for name in sorted(loaded & recording.numbers.keys() - bound)]
-    function = re.sub(r"\W+", "_", f"{failure.unit.name}_{_named(failure)}").strip("_").lower()
-    patched = "monkeypatch" if any("monkeypatch." in line for line in body) else ""
-    inside = [*assigned]
-    if text.expected:
-        inside += [
-            "",
-            "# What PyTorch computes." if "torch." in "\n".join(text.expected) else "# What is right.",
-            *text.expected,
-        ]
-    inside += [
-        "",
-        "# What this code computes.",
-        *(["np.random.seed(0)"] if text.seeded else []),
-        *text.calls,
-        *text.judged,
-    ]
-    indented = "\n".join("    " + line if line else "" for block in inside for line in block.split("\n"))
-    parts = [head, "\n".join(needed), *(["\n".join(revived)] if revived else []), "\n\n\n".join(definitions)]
-    target.write_text(
-        "\n\n".join(parts[:2]) + "\n\n" + "\n\n\n".join([*parts[2:], f"def test_{function}({patched}):\n{indented}\n"]),
-        encoding="utf-8",
-    )
-
-
-def _head(path: Path, failure: Failure) -> str:
-    row = failure.row
-    told = f"{failure.unit.title} {failure.unit.name} of {path.name}: {_named(failure)}"
-    if "needed" in row:
-        told += f" differs from {row['reference']} by {row['needed']:.1e} of the largest element."
-    cause = row.get("diagnosis", "")
-    if cause and row["verdict"] != "error":
-        cause = cause[:1].upper() + cause[1:]
-    text = f"{told}\n\n{cause}." if cause else told
-    text = text.replace("\\", "/").replace('"""', "'''")
-    return f'"""{text}\n\nRun it with pytest; it needs NumPy and torch. Written by backproof check --repro.\n"""'
-
-
-def _named(failure: Failure) -> str:
-    """What is wrong, as a person says it."""
-    return "error" if failure.row["verdict"] == "error" else spoken(failure.unit, failure.row["tensor"])
-
-
-def numbers(a: Array) -> str:
-    """An array as Python, every digit of it."""
-    if a.size == 0 or (a.size > 4 and not a.any()):
-        return f"np.zeros({a.shape}{'' if a.dtype.kind == 'f' else f', dtype={a.dtype.name!r}'})"
-    listed = pprint.pformat(a.tolist(), width=110, compact=True)
-    listed = re.sub(r"\b(nan|inf)\b", r"np.\1", listed)
-    text = f"np.array({listed})".replace("\n", "\n" + " " * 9)
-    if a.dtype == np.float64 or a.dtype == np.int64 or a.dtype == bool:
-        return text
-    return f"{text}.astype({a.dtype.name!r})"
-
-
-# Whether it does what it says
-
-_CHECK = """
-import json, runpy, sys
-import numpy as np
-kept = {}
-whole = np.testing.assert_allclose
-def keep(actual, expected, **how):
-    kept.update(actual=np.asarray(actual).tolist(), expected=np.asarray(expected).tolist())
-    whole(actual, expected, **how)
-np.testing.assert_allclose = keep
-class Patch:
-    setattr = staticmethod(setattr)
-try:
-    for name, test in runpy.run_path(sys.argv[1]).items():
-        if name.startswith("test_") and getattr(test, "__code__", None):
-            test(*[Patch] * test.__code__.co_argcount)
-except AssertionError as error:
-    kept["failed"] = "actual" in kept
-    kept["raised"] = "AssertionError: " + str(error).strip().split(chr(10))[0]
-except BaseException as error:
-    kept["raised"] = type(error).__name__ + ": " + str(error).split(chr(10))[0]
-with open(sys.argv[2], "w") as out:
-    json.dump(kept, out)
-"""
-
-
-def _run(target: Path) -> dict[str, Any]:
-    """What a written file compares, and whether it fails, in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="backproof-") as folder:
-        out = Path(folder) / "kept.json"
-        try:
-            subprocess.run(
-                [sys.executable, "-P", "-c", _CHECK, str(target), str(out)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"MPLBACKEND": "Agg"},
-                cwd=folder,
-                timeout=SECONDS,
-                check=False,
-            )
-            return json.loads(out.read_text()) if out.exists() else {"raised": "it ended the process"}
-        except subprocess.TimeoutExpired:
-            return {"raised": f"not finished within {SECONDS:g} s"}
-
-
-def _near(found: Any, wanted: Array, tolerance: float) -> bool:
-    if found is None:
-        return False
-    a = np.asarray(found, dtype=np.float64)
-    if a.shape != wanted.shape:
-        return False
-    scale = float(np.abs(wanted).max(initial=0.0)) or 1.0
-    return bool(np.allclose(a, wanted, rtol=0, atol=tolerance * scale, equal_nan=True))

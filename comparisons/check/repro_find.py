@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,3 +85,63 @@ def expression(literals: Mapping[str, Array], target: Array) -> str:
             if a.dtype.kind == "f" and (found := way(a, target, factors)) is not None:
                 return found.told(name)
     return ""
+
+
+Block = tuple[slice, ...]
+
+
+def piece(a: Array, target: Array, wrong: Array) -> tuple[Block, Way, Block] | None:
+    """A block that an array shares with another one, in another order of axes perhaps.
+
+    Parameters
+    ----------
+    a, target : ndarray
+        Of one or two axes.
+    wrong : ndarray of bool
+        Of the target's shape: the block must hold one of these elements.
+
+    Returns
+    -------
+    own : tuple of slice
+        The block of `a`.
+    turned : Way
+        From there to the block of the target.
+    block : tuple of slice
+        Of the target.
+    """
+    if a.size < SHARED or a.size > 10**4 or target.size > 10**4:
+        return None
+    if target.ndim == 1 and a.ndim == 2 and 1 in a.shape:
+        found = piece(a.ravel(), target, wrong)
+        if found is None or found[0] != (slice(0, a.size),):
+            return None
+        return (slice(0, a.shape[0]), slice(0, a.shape[1])), Way((0, 1), a.shape, (a.size,)), found[2]
+    if a.ndim != target.ndim:
+        return None
+    scale = float(np.abs(target).max(initial=0.0))
+    for axes in itertools.permutations(range(a.ndim)):
+        turned = a.transpose(axes)
+        for own, block in _shared(turned.shape, target.shape):
+            if wrong[block].any() and np.abs(turned[own] - target[block]).max() <= NEAR * scale:
+                back = tuple(own[int(i)] for i in np.argsort(axes))
+                return back, Way(axes, a[back].shape, target[block].shape), block
+    return None
+
+
+SHARED = 4
+"""Elements that a block must have: fewer may agree by chance."""
+
+
+def _shared(mine: tuple[int, ...], theirs: tuple[int, ...]) -> Iterator[tuple[Block, Block]]:
+    """Blocks of one shape in two arrays: as large as the smaller one, or, of the last axis, as wide as one of several gates."""
+    widths = [[min(m, t)] for m, t in zip(mine, theirs, strict=True)]
+    widths[-1] += [theirs[-1] // g for g in (4, 3, 2) if theirs[-1] % g == 0 and theirs[-1] // g < widths[-1][0]]
+    for shape in itertools.product(*widths):
+        if np.prod(shape) < SHARED:
+            continue
+        starts = [range(m - n + 1) for m, n in zip(mine, shape, strict=True)]
+        others = [range(t - n + 1) for t, n in zip(theirs, shape, strict=True)]
+        for at in itertools.product(*starts):
+            own = tuple(slice(i, i + n) for i, n in zip(at, shape, strict=True))
+            for there in itertools.product(*others):
+                yield own, tuple(slice(i, i + n) for i, n in zip(there, shape, strict=True))

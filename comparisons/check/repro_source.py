@@ -115,13 +115,16 @@ def _ours(name: str, f: FunctionType, found: dict[str, tuple[FunctionType, str]]
     tree.name, tree.returns, tree.decorator_list = name, None, []
     for argument in [*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs]:
         argument.annotation = None
-    found[name] = f, ast.unparse(tree)
+    found[name] = f, ""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in f.__globals__ and node.id != "np":
             called = f.__globals__[node.id]
             if not isinstance(called, FunctionType) or not called.__module__.startswith(("scratch", "comparisons")):
                 raise Unavailable("it needs a helper that is not in the file")
+            if found.get(node.id, (called, ""))[0] is not called:
+                node.id = f"{node.id}_of_{name}"  # the file knows another one by that name
             _ours(node.id, called, found)
+    found[name] = f, ast.unparse(tree)
 
 
 def _text(text: str, statement: ast.stmt) -> str:

@@ -15,15 +15,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from comparisons.case import Case
 from comparisons.check.attempts import Watch
+from comparisons.check.differences import Derived
+from comparisons.check.locating import Spot
+from comparisons.check.repair import Repair
+from comparisons.check.repro_port import PortLines
 from comparisons.check.repro_record import Recording
 from comparisons.check.unit import Unit
 from comparisons.check.worker import Answer, Found
 from comparisons.errors import BackproofError
 from reference import FRAMEWORKS
 
-STARTING = 60.0
+Array = np.ndarray
+STARTING = 120.0
 """Seconds in which the worker itself must have come up, and in which it must have looked through the file."""
 LOADS = 8
 """How often a file is loaded: each time without what ended the process, or did not end, the time before."""
@@ -67,36 +74,55 @@ class Sandbox:
         left = [f"{name} {why}; it was not tried again" for name, why in self._excluded.items() if name not in members]
         return replace(found, notes=(*found.notes, *left))
 
-    def trace(self, unit: Unit, case: Case, dtype: str) -> Answer:
-        """The unit's trace on a case."""
-        if self._connection is None:
-            found = self._start()
-            if isinstance(found, str):
-                return Answer({}, {}, (), f"loaded anew, the file {found}")
+    def trace(self, unit: Unit, case: Case, dtype: str, draw: int = 0) -> Answer:
+        """The unit's trace on a case; with inputs and weights moved by one ulp where a draw is given."""
+        found = self._launched()
+        if isinstance(found, str):
+            return Answer({}, {}, (), f"loaded anew, the file {found}")
+        answer = self._asked("trace", unit, case, dtype, draw)
+        return Answer({}, {}, (), f"{unit.name} {answer}") if isinstance(answer, str) else answer
+
+    def calls(self, unit: Unit, case: Case) -> tuple[Answer, Recording] | None:
+        """The unit's trace on a case and what its code was asked; None if it did not come back."""
+        answer = self._launched() or self._asked("calls", unit, case)
+        return None if isinstance(answer, str) else answer
+
+    def locate(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+    ) -> dict[str, Spot]:
+        """Where in the file tensors of the unit arise; empty if the code did not come back."""
+        answer = self._launched() or self._asked("locate", unit, case, wanted, parts)
+        return {} if isinstance(answer, str) else answer
+
+    def mend(
+        self, unit: Unit, case: Case, wanted: dict[str, Array], derived: tuple[Derived, ...] = ()
+    ) -> Repair | None:
+        """An edit that makes the unit agree; none if there is no small one, or the code did not come back."""
+        answer = self._launched() or self._asked("mend", unit, case, wanted, derived)
+        return None if isinstance(answer, str) else answer
+
+    def port(self, unit: Unit, tensor: str, training: bool) -> PortLines:
+        """A port's failing case as lines of a test, or why there are none."""
+        answer = self._launched() or self._asked("port", unit, tensor, training)
+        return PortLines(problem=answer) if isinstance(answer, str) else answer
+
+    def _launched(self) -> str | None:
+        """See to it that there is a worker; why there is none."""
+        if self._connection is not None:
+            return None
+        found = self._start()
+        return found if isinstance(found, str) else None
+
+    def _asked(self, *request: Any) -> Any:
+        """The worker's answer to a request; a text if it did not come back, and then the worker is stopped."""
         assert self._connection is not None
         try:
-            self._connection.send((unit, case, dtype))
+            self._connection.send(request)
             answer = self._receive(self._seconds)
         except OSError:
             answer = "ended the process"
         if isinstance(answer, str):
             self._stop()
-            return Answer({}, {}, (), f"{unit.name} {answer}")
-        return answer
-
-    def calls(self, unit: Unit, case: Case) -> tuple[Answer, Recording] | None:
-        """The unit's trace on a case and what its code was asked; None if it did not come back."""
-        if self._connection is None and isinstance(self._start(), str):
-            return None
-        assert self._connection is not None
-        try:
-            self._connection.send(("calls", unit, case))
-            answer = self._receive(self._seconds)
-        except OSError:
-            answer = ""
-        if isinstance(answer, str):
-            self._stop()
-            return None
         return answer
 
     def _start(self) -> Found | str:

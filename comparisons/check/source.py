@@ -11,10 +11,12 @@ import ast
 import io
 import json
 import linecache
+import re
 import sys
 import types
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from comparisons.check.attempts import Attempts
 from comparisons.check.imports import stand_in
 from comparisons.check.old_numpy import ELEMENT, NUMBER, Revived, element, number
 from comparisons.check.python2 import NAMES, modernised
+from comparisons.check.siblings import Siblings, installed
 from comparisons.check.unit import UserFile
 from comparisons.errors import BackproofError
 
@@ -32,8 +35,9 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 _ASSIGNS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _HARMLESS_CALLS = {"np", "numpy", "math", "float", "int", "range", "list", "dict", "tuple", "set", "len", "max", "min", "sum",
                    "str", "bool", "abs", "round", "zip", "sorted", "namedtuple", "collections", "torch", "nn", "tf", "keras",
-                   "partial", "functools", "vectorize"}  # fmt: skip
+                   "partial", "functools", "vectorize", "NamedTuple", "TypeVar", "typing"}  # fmt: skip
 """What a constant's value may call: libraries and builtins, nothing of the file's own that might train for hours."""
+_MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z]|[!?])|[^#]*\?\s*$")
 _DANGEROUS = (
     "load",
     "loadtxt",
@@ -74,9 +78,30 @@ def _cells(path: Path, text: str) -> str:
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError) as error:
         raise BackproofError(f"{path}: not a notebook (format 4)") from error
-    # Magics and shell lines are no Python; a comment keeps the line numbers.
-    lines = "\n".join(sources).split("\n")
-    return "\n".join("pass  # " + line if line.lstrip()[:1] in ("%", "!", "?") else line for line in lines)
+    return "\n".join(map(_without_magics, sources))
+
+
+def _without_magics(cell: str) -> str:
+    """A cell's Python: magics and shell lines are none, and a comment in their place keeps the line numbers."""
+    try:
+        ast.parse(cell)  # a line may begin with % inside brackets
+        return cell
+    except SyntaxError:
+        pass
+    lines = cell.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    foreign = re.match(r"%%(?!time|capture|prun)", first)
+    return "\n".join(
+        f"{line[: len(line) - len(line.lstrip())]}pass  # {line.lstrip()}" if foreign or _MAGIC.match(line) else line
+        for line in lines
+    )
+
+
+def cell_starts(path: Path) -> list[int]:
+    """The lines at which the code cells of a notebook begin, counted through all of them."""
+    cells = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))["cells"]
+    sizes = ["".join(cell["source"]).count("\n") + 1 for cell in cells if cell["cell_type"] == "code"]
+    return [1 + sum(sizes[:i]) for i in range(len(sizes))]
 
 
 def parse(path: Path, text: str, notes: list[str]) -> ast.Module:
@@ -119,25 +144,60 @@ def run(path: Path, attempts: Attempts | None = None) -> UserFile:
     """
     notes: list[str] = []
     attempts = attempts or Attempts()
-    text = read(path)
-    tree = parse(path, text, notes)
-    # So that tracebacks and `inspect.getsource` find the lines, of a notebook's cells too.
-    linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+    tree = _remembered(path, notes)
+    if path.suffix == ".ipynb":
+        notes.append(
+            f"lines are counted through the code cells, which begin at {', '.join(map(str, cell_starts(path)))}"
+        )
     module = types.ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # pickling and dataclasses look there
+    siblings = Siblings(path, lambda file, beside: _run_sibling(file, beside, attempts))
+    installed(siblings)
+    module.__package__ = siblings.package(tree)
+    own: dict[str, int] = {}
+    left_out: dict[str, str] = {}
+    tree = _run_all(tree, path, module, own, notes, left_out, attempts)
+    _note_left_out(tree, module.__dict__, left_out, notes)
+    return UserFile(str(path), module.__dict__, own, notes, attempts=attempts)
+
+
+def _remembered(path: Path, notes: list[str]) -> ast.Module:
+    """The file's syntax tree; its lines are kept where tracebacks and `inspect.getsource` find them, a notebook's cells too."""
+    text = read(path)
+    tree = parse(path, text, notes)
+    linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+    return tree
+
+
+def _run_sibling(path: Path, module: types.ModuleType, attempts: Attempts) -> None:
+    """Run a module that the file imports; what it lacks shows where it is used."""
+    try:
+        tree = _remembered(path, [])
+    except BackproofError as error:
+        raise ImportError(str(error)) from error
+    _run_all(tree, path, module, {}, [], {}, attempts, f"{path.name}, ")
+
+
+def _run_all(
+    tree: ast.Module,
+    path: Path,
+    module: types.ModuleType,
+    own: dict[str, int],
+    notes: list[str],
+    left_out: dict[str, str],
+    attempts: Attempts,
+    within: str = "",
+) -> ast.Module:
+    """Run the definitions of a syntax tree in a module, and return the tree as it was run."""
     namespace = module.__dict__
     namespace.update(NAMES)
     namespace.update({NUMBER: number, ELEMENT: element})
     tree = Revived().visit(tree)
-    sys.path.append(str(path.resolve().parent))
-    own: dict[str, int] = {}
-    left_out: dict[str, str] = {}
     for statement in tree.body:
         for piece in _pieces(statement):
-            _run_one(piece, path, namespace, own, notes, left_out, attempts)
-    _note_left_out(tree, namespace, left_out, notes)
-    return UserFile(str(path), namespace, own, notes, attempts=attempts)
+            _run_one(piece, path, namespace, own, notes, left_out, attempts, within)
+    return tree
 
 
 def _pieces(statement: ast.stmt) -> Iterator[ast.stmt]:
@@ -167,9 +227,10 @@ def _run_one(
     notes: list[str],
     left_out: dict[str, str],
     attempts: Attempts,
+    within: str,
 ) -> None:
     names = list(_bound(statement))
-    place = f"line {statement.lineno}"
+    place = f"{within}line {statement.lineno}"
     if place in attempts.excluded:
         left_out |= dict.fromkeys(names, f"{place} {attempts.excluded[place]}")
         return
@@ -178,7 +239,9 @@ def _run_one(
         return
     code = compile(ast.Module([statement], []), str(path), "exec")
     try:
-        with warnings.catch_warnings(action="ignore"), attempts.of(place):
+        # A framework may take long to import, and that is nobody's endless loop; what a sibling runs has its own limit.
+        timed = nullcontext() if isinstance(statement, _IMPORTS) else attempts.of(place)
+        with warnings.catch_warnings(action="ignore"), timed:
             exec(code, namespace)
     except ImportError as error:
         stand_in(statement, error, namespace, notes)
@@ -220,7 +283,7 @@ def _harmless(statement: ast.stmt) -> bool:
 
 
 def _note_left_out(tree: ast.Module, namespace: dict[str, Any], left_out: dict[str, str], notes: list[str]) -> None:
-    """Tell of what was not run only where a function of the file needs it."""
+    """Tell of what was not run only where a function of the file needs it, in one note."""
     used = {
         node.id
         for statement in tree.body
@@ -228,9 +291,13 @@ def _note_left_out(tree: ast.Module, namespace: dict[str, Any], left_out: dict[s
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
+    places: dict[str, list[str]] = {}
     for name, where in left_out.items():
         if name in used and name not in namespace:
-            notes.append(f"{name} ({where}) was not run; functions that need it fail")
+            places.setdefault(where.partition(":")[0], []).append(name)
+    if places:
+        told = ", ".join(f"{', '.join(names)} ({place})" for place, names in places.items())
+        notes.append(f"not run, as it reads data or calls more than definitions: {told}")
 
 
 def silence() -> None:

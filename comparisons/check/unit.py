@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from comparisons.check.repro_record import Recorder
 
 Array = np.ndarray
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | {"<"})
+"""Where code lies that is not the user's."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,20 @@ class Unit:
 
 class UserError(Exception):
     """The user's code raised, or returned what cannot be compared; one line that names the place."""
+
+
+def refuses(error: UserError) -> bool:
+    """Whether the user's code was given what it says it does not take, which is no mistake of its.
+
+    It raised this by a `raise` of its own, or expects another number of axes: `batch, steps, n = x.shape`.
+    """
+    cause = error.__cause__
+    frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
+    if not frames or frames[-1].filename.startswith(_LIBRARIES):
+        return False
+    line = frames[-1].line or ""
+    other_axes = ("values to unpack", "tuple index out of range")
+    return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -18,11 +19,15 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check import source
 from comparisons.check.attempts import Attempts
+from comparisons.check.conventions import followed
 from comparisons.check.differences import Derived
+from comparisons.check.locating import Follower, Spot, by_name
 from comparisons.check.old_numpy import revive
+from comparisons.check.repair import Repair, Replayed, repair
+from comparisons.check.repro_port import PortLines, Unportable
 from comparisons.check.repro_record import Recorder, Recording
 from comparisons.check.styles import STYLES
-from comparisons.check.unit import Differentiating, Unit, UserError, UserFile
+from comparisons.check.unit import Differentiating, Unit, UserError, UserFile, refuses
 from comparisons.plan import plan
 from comparisons.trace import record
 
@@ -91,10 +96,11 @@ def find(file: UserFile) -> Found:
             file.notes.append(f"looking for {style.name} failed, a mistake of backproof's: {_short(error)}")
             continue
         for unit in recognised:
-            if unit.cases and trace(file, unit, unit.cases[0], "float64").error:
+            answer = trace(file, unit, unit.cases[0], "float64") if unit.cases else None
+            if answer is not None and answer.error:
                 held.append(unit)
                 continue
-            units.append(unit)
+            units.append(unit if answer is None else followed(unit, unit.cases[0], answer))
             taken |= _names(unit)
     for unit in held:
         if not taken & _names(unit):
@@ -109,10 +115,10 @@ def _names(unit: Unit) -> set[str]:
     return {member.partition(".")[0] for member in unit.members}
 
 
-def trace(file: UserFile, unit: Unit, case: Case, dtype: str) -> Answer:
-    """Run one unit on one case."""
+def trace(file: UserFile, unit: Unit, case: Case, dtype: str, draw: int = 0) -> Answer:
+    """Run one unit on one case; with inputs and weights moved by one ulp if `draw` is not 0."""
     file.mutated.clear()
-    drawn = plan(case)
+    drawn = plan(case).perturbed(draw) if draw else plan(case)
     if dtype != "float64":
         drawn = drawn.astype(dtype)
     np.random.seed(0)  # noqa: NPY002  (what the user's code draws itself)
@@ -127,7 +133,9 @@ def trace(file: UserFile, unit: Unit, case: Case, dtype: str) -> Answer:
             return Answer({}, {}, port.remarks, rows=tuple(port.rows))
         found = record(STYLES[unit.style].model(file, unit, case), case, drawn)
     except UserError as error:
-        return Answer({}, {}, tuple(sorted(file.mutated)), str(error))
+        # Who says what a function is, says what it takes.
+        ours = refuses(error) and unit.style != "declared"
+        return Answer({}, {}, tuple(sorted(file.mutated)), str(error), ours=ours)
     except Exception as error:
         return Answer({}, {}, (), f"could not be called, a mistake of backproof's: {_short(error)}", ours=True)
     return Answer(dict(found.tensors), found.kinks, tuple(sorted(file.mutated)))
@@ -142,9 +150,56 @@ def calls(file: UserFile, unit: Unit, case: Case) -> tuple[Answer, Recording]:
         file.recorder = None
 
 
+def port(file: UserFile, unit: Unit, tensor: str, training: bool) -> PortLines:
+    """A port's failing case as lines of a test, or why there are none."""
+    try:
+        return STYLES["ports"].lines(file, unit, tensor, training)  # type: ignore[attr-defined]
+    except Unportable as why:
+        return PortLines(problem=str(why))
+
+
+def locate(
+    file: UserFile, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+) -> dict[str, Spot]:
+    """Run one unit on one case once more, and see where these tensors of it, or parts of them, arise."""
+    follower = Follower(file.path, wanted, parts)
+    try:
+        with follower.following():
+            trace(file, unit, case, "float64")
+        found = follower.spots()
+    except Exception:  # what is told beside a verdict must not cost the verdict
+        return {}
+    for name in wanted.keys() - found.keys():
+        spot = by_name(file.path, unit.members, name, unit.options.get("names") or {})
+        found |= {name: spot} if spot else {}
+    return found
+
+
+def mend(
+    file: UserFile, unit: Unit, case: Case, wanted: dict[str, Array], derived: tuple[Derived, ...] = ()
+) -> Repair | None:
+    """An edit of the unit's code that brings all its tensors to these, if a small one does."""
+    replayed = Replayed(derived)
+
+    def attempt() -> dict[str, Array]:
+        replayed.rewind()
+        answer = trace(file, unit, case, "float64")
+        return answer.tensors | {d.tensor: d.subject for d in answer.derived}
+
+    try:
+        with replayed.inside():
+            return repair(file, unit.members, attempt, wanted)
+    except Exception:  # code that is edited may do anything; it is a suggestion that is lost
+        return None
+
+
 def _short(error: Exception) -> str:
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})"
+
+
+ANSWERS: dict[str, Callable[..., Any]] = {"trace": trace, "calls": calls, "locate": locate, "mend": mend, "port": port}
+"""What can be asked of the worker once it has said what the file holds."""
 
 
 def serve(connection: Connection, path: Path, attempts: Attempts) -> None:
@@ -158,7 +213,8 @@ def serve(connection: Connection, path: Path, attempts: Attempts) -> None:
     connection.send(answer)
     while (request := connection.recv()) is not None:
         try:
-            answer = calls(file, *request[1:]) if request[0] == "calls" else trace(file, *request)
+            what, *asked = request
+            answer = ANSWERS[what](file, *asked)
         except Exception as error:
             answer = _told(error)
         connection.send(answer)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comparisons.errors import BackproofError
-from comparisons.ports import PortResult, compare_models
+from comparisons.ports import PortResult, compare_copied, compare_models
 from reference import missing
 
 pytestmark = [
@@ -138,6 +138,206 @@ def test_sequences_with_an_embedding_and_dropout() -> None:
     assert verdicts(result) == {"match"}
     assert len(result.rows) == 19
     assert "evaluation only" in result.remarks[0]
+
+
+def torch_sequences(take: str = "ends") -> Any:
+    import torch
+    from torch import nn
+
+    class Sequences(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(4, 3, num_layers=2, batch_first=True, bidirectional=True)
+            self.head = nn.Linear(6, 2)
+
+        def forward(self, x: Any) -> Any:
+            out, (h, _) = self.lstm(x)
+            return self.head(torch.cat([h[-2], h[-1]], dim=1) if take == "ends" else out[:, -1])
+
+    return Sequences()
+
+
+def keras_sequences(**last: Any) -> Any:
+    keras_images()
+    import keras
+    from keras import layers
+
+    both = [layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.Bidirectional(layers.LSTM(3, **last))]
+    return keras.Sequential([keras.Input((5, 4)), *both, layers.Dense(2, activation="softmax")])
+
+
+def test_two_layers_in_both_directions_and_a_softmax_that_the_loss_has() -> None:
+    result = compare_models(keras_sequences(), torch_sequences())
+    assert verdicts(result) == {"match"}
+    assert any("softmax" in remark for remark in result.remarks)
+    assert {"grad/lstm_l0.U_reverse", "forward/lstm_l1"} <= {row["tensor"] for row in result.rows}
+
+
+@pytest.mark.parametrize(
+    ("torch_", "keras_", "cause"),
+    [
+        ({"take": "out[:, -1]"}, {}, "the one from the end stands at the first step"),
+        ({}, {"activation": "relu"}, "activation relu, the reference tanh"),
+    ],
+)
+def test_mistakes_with_sequences_are_named(torch_: dict[str, Any], keras_: dict[str, Any], cause: str) -> None:
+    rows = compare_models(keras_sequences(**keras_), torch_sequences(**torch_)).rows
+    assert any(cause in row["diagnosis"] for row in rows if row["verdict"] == "mismatch")
+
+
+def test_steps_first_as_torch_wants_them_is_no_mistake() -> None:
+    import torch
+    from torch import nn
+
+    class StepsFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru, self.rnn, self.out = (
+                nn.GRU(4, 3, num_layers=2),
+                nn.RNN(3, 3, nonlinearity="relu"),
+                nn.Linear(3, 2),
+            )
+
+        def forward(self, x: Any) -> Any:
+            states, _ = self.rnn(self.gru(x)[0])
+            return torch.log_softmax(self.out(states[-1]), dim=1)
+
+    def ported(**first: Any) -> Any:
+        keras_images()
+        import keras
+        from keras import layers
+
+        grus = [layers.GRU(3, return_sequences=True, **first), layers.GRU(3, return_sequences=True)]
+        rnn = layers.SimpleRNN(3, activation="relu")
+        return keras.Sequential([keras.Input((6, 4)), *grus, rnn, layers.Dense(2, activation="softmax")])
+
+    result = compare_models(ported(), StepsFirst())
+    assert verdicts(result) == {"match"}
+    assert "(T, m, n)" in result.remarks[-1]
+    with pytest.raises(BackproofError, match="reset_after False, the reference's gru_l0 True"):
+        compare_models(ported(reset_after=False), StepsFirst())
+
+
+def encoder(batch_first: bool = True) -> Any:
+    import torch
+    from torch import nn
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(6, 3, batch_first=batch_first)
+            self.norm, self.conv, self.head = nn.LayerNorm(6), nn.Conv1d(6, 4, 3, padding=1), nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            x = self.norm(x + self.attention(x, x, x)[0])
+            return self.head(torch.relu(self.conv(x.transpose(1, 2))).mean(-1))
+
+    return Encoder()
+
+
+def keras_encoder(key_dim: int = 2, heads: int = 3, epsilon: float = 1e-5) -> Any:
+    keras_images()
+    import keras
+    from keras import layers
+
+    x = keras.Input((5, 6))
+    y = layers.LayerNormalization(epsilon=epsilon)(x + layers.MultiHeadAttention(heads, key_dim)(x, x))
+    y = layers.GlobalAveragePooling1D()(layers.Conv1D(4, 3, padding="same", activation="relu")(y))
+    return keras.Model(x, layers.Dense(2)(y))
+
+
+def test_attention_layer_norm_and_one_dimensional_convolution() -> None:
+    # The gradient of the keys' bias is 0 but for rounding.
+    result = compare_models(encoder(), keras_encoder())
+    assert [row["tensor"].rpartition(".")[2] for row in result.rows if row["verdict"] != "match"] in (
+        ["b_k"],
+        ["b_k"] * 2,
+    )
+
+
+def test_mistakes_around_attention_are_named() -> None:
+    with pytest.raises(BackproofError, match=r"key_dim 2, the reference's .* 6"):
+        compare_models(encoder(), keras_encoder(key_dim=6))
+    wrong = first_wrong(compare_models(encoder(), keras_encoder(key_dim=3, heads=2)))
+    assert "heads 3, the reference 2" in wrong["diagnosis"]
+    rows = compare_models(encoder(batch_first=False), keras_encoder()).rows
+    assert any("with batch_first=True it agrees" in row["diagnosis"] for row in rows if row["verdict"] == "mismatch")
+
+
+def separable(stride: int = 1, bias: bool = False, last: bool = False) -> Any:
+    import torch
+    from torch import nn
+
+    class Separable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3, stride=stride, padding=1)
+            self.deep = nn.Conv2d(4, 8, 3, padding=1, groups=4, bias=False)
+            self.d, self.p = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=bias), nn.Conv2d(8, 5, 1)
+            self.pool, self.up = nn.AdaptiveAvgPool2d(1), nn.ConvTranspose2d(5, 2, 2, stride=2)
+
+        def forward(self, x: Any) -> Any:
+            x = self.p(self.d(torch.relu(self.deep(torch.relu(self.stem(x))))))
+            return self.up(x) if last else self.pool(x).flatten(1)
+
+    return Separable()
+
+
+def keras_separable(stride: int = 1, activation: str = "relu", last: bool = False) -> Any:
+    keras_images()
+    import keras
+    from keras import layers
+
+    end = layers.Conv2DTranspose(2, 2, strides=2) if last else layers.GlobalAveragePooling2D()
+    return keras.Sequential(
+        [
+            keras.Input((8, 6, 3)),
+            layers.Conv2D(4, 3, strides=stride, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, use_bias=False, activation=activation),
+            layers.SeparableConv2D(5, 3, padding="same"),
+            end,
+        ]
+    )
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_depthwise_separable_and_transposed_convolutions(last: bool) -> None:
+    assert verdicts(compare_models(keras_separable(last=last), separable(last=last))) == {"match"}
+
+
+def test_mistakes_around_convolutions_are_named() -> None:
+    # 'same' with a stride pads less in front than behind, torch's padding=1 pads both sides alike.
+    for models in ((keras_separable(stride=2), separable(stride=2)), (separable(stride=2), keras_separable(stride=2))):
+        wrong = first_wrong(compare_models(*models))
+        assert wrong["tensor"].startswith("forward/")
+        assert "with stride 2, where 'same' pads less" in wrong["diagnosis"]
+    with pytest.raises(BackproofError, match=r"the reference's d has a bias, .*_depthwise has none"):
+        compare_models(keras_separable(), separable(bias=True))
+    wrong = first_wrong(compare_models(keras_separable(activation="linear"), separable()))
+    assert "the output of deep still agrees" in wrong["diagnosis"]
+
+
+@pytest.mark.parametrize(("permuted", "cause"), [(True, ""), (False, "images are flattened as (c, h, w) in torch")])
+def test_weights_carried_over_by_a_function_of_the_user(permuted: bool, cause: str) -> None:
+    def copy(model: Any, module: Any) -> None:
+        layers = [layer for layer in model.layers if layer.get_weights()]
+        layers[0].set_weights(
+            [module.conv.weight.detach().numpy().transpose(2, 3, 1, 0), module.conv.bias.detach().numpy()]
+        )
+        norm = module.norm
+        layers[1].set_weights(
+            [t.detach().numpy() for t in (norm.weight, norm.bias, norm.running_mean, norm.running_var)]
+        )
+        hidden = module.hidden.weight.detach().numpy()
+        if permuted:
+            hidden = hidden.reshape(5, 4, 4, 3).transpose(0, 2, 3, 1).reshape(5, -1)
+        layers[2].set_weights([hidden.T, module.hidden.bias.detach().numpy()])
+        layers[3].set_weights([module.head.weight.detach().numpy().T, module.head.bias.detach().numpy()])
+
+    result = compare_copied(copy, keras_images(), torch_images())
+    wrong = [row for row in result.rows if row["verdict"] != "match"]
+    assert [row["tensor"] for row in wrong] == ([] if permuted else ["step0/param/hidden.W"])
+    assert all(cause in row["diagnosis"] for row in wrong)
 
 
 def test_the_models_themselves_are_left_as_they_are() -> None:

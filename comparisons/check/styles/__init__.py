@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from comparisons.check.styles.activations import ActivationFunctions
 from comparisons.check.styles.cells import CellObjects
+from comparisons.check.styles.containers import Containers
 from comparisons.check.styles.course import COURSE
 from comparisons.check.styles.cs231n import CS231N
+from comparisons.check.styles.custom_functions import CustomFunctions
 from comparisons.check.styles.declared import Declared
 from comparisons.check.styles.differences import Differences
+from comparisons.check.styles.engines import Engines
+from comparisons.check.styles.gated import Gated
 from comparisons.check.styles.layers import LayerObjects
 from comparisons.check.styles.losses import LossFunctions
 from comparisons.check.styles.networks import Networks
 from comparisons.check.styles.optimizers import OptimizerObjects
 from comparisons.check.styles.ports import Ports
+from comparisons.check.styles.training_loops import TrainingLoops
 from comparisons.check.unit import Style
 
+LAYERS = LayerObjects()
 STYLES: dict[str, Style] = {
     style.name: style
     for style in (
         Declared(),
         Ports(),
+        CustomFunctions(),
+        Engines(),
+        TrainingLoops(),
         COURSE,
         CS231N,
         CellObjects(),
-        LayerObjects(),
+        LAYERS,
+        Gated(),
         OptimizerObjects(),
+        Containers(LAYERS),
         Networks(),
         LossFunctions(),
         ActivationFunctions(),

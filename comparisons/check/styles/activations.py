@@ -20,6 +20,7 @@ from comparisons.check.calling import array, parameters, plain
 from comparisons.check.homes import Home, homes, line, resolve, source_tree
 from comparisons.check.layouts import COLUMN, COLUMNS, ROWS, VECTOR, Layout
 from comparisons.check.models import LayerModel, Ran
+from comparisons.check.styles.layer_kinds import OTHER_CURVE
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.trace import Model
 from scratch import Layer, LayerState, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh, architecture
@@ -95,7 +96,7 @@ class ActivationFunctions:
         calls = Calls(source_tree(file))
         for home in homes(file):
             used: set[str] = set()
-            for found in (*_pairs(home, file), *_classes(home, file)):
+            for found in (*_classes(home, file), *_pairs(home, file)):
                 # Of a class that is a unit already, a function is compared only beside its derivative.
                 if home.owner in taken and not (
                     (found.derivative or found.flag) and plain(found.value) in ALIASES[found.kind]
@@ -150,6 +151,8 @@ def _classes(home: Home, file: UserFile) -> Iterator[Found]:
     if not home.owner:
         return
     called = plain(home.owner)
+    if re.search(OTHER_CURVE, called):
+        return
     for kind in ("leaky ReLU", "relu", "sigmoid", "tanh", "softmax"):
         if kind.replace(" ", "").lower() in called or (kind == "leaky ReLU" and "leaky" in called):
             value = next((home.functions[n] for n in VALUE if n in home.functions), None)
@@ -192,6 +195,9 @@ def _unit(file: UserFile, found: Found, calls: Calls) -> Unit | None:
     options: dict[str, Any] = {"found": found} | reading
     layer = options["layer"]
     told = ["one example at a time"] if options["layout"] in (VECTOR, COLUMN) else []
+    if found.derivative and _is_absent(file, found, options, x):
+        found = replace(found, derivative="")
+        options["found"] = found
     if found.derivative or found.flag:
         place, why = _place(file, found, options, calls, x)
         options["place"] = place
@@ -204,6 +210,15 @@ def _unit(file: UserFile, found: Found, calls: Calls) -> Unit | None:
     members = tuple(f"{found.owner}.{n}" if found.owner else n for n in (found.value, found.derivative) if n)
     title = TITLES.get(found.kind, found.kind) + (" and its derivative" if found.derivative or found.flag else "")
     return Unit(name, "activations", title, line(file, found.owner, found.value), members, cases, options, tuple(told))
+
+
+def _is_absent(file: UserFile, found: Found, options: dict[str, Any], x: Array) -> bool:
+    """Whether the derivative is a method that says it is not there."""
+    try:
+        _derivative(file, found, options, x[:1] if options["layout"] in (VECTOR, COLUMN) else x)
+    except UserError as error:
+        return isinstance(error.__cause__, NotImplementedError)
+    return False
 
 
 def _callable(file: UserFile, found: Found, x: Array) -> bool:

@@ -7,6 +7,7 @@ functions do not return is read off their local variables.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, shaped, strings
+from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, shaped, strings, tree
 from comparisons.check.drawing import planned_draws
 from comparisons.check.models import PassModel
 from comparisons.check.recipes import Free, Recipe
@@ -135,8 +136,22 @@ def _kind(name: str) -> str:
 
 
 def _takes_parameters(f: Callable[..., Any]) -> bool:
-    names = [plain(p.name) for p in parameters(f)]
-    return any(n in ALIASES["parameters"] for n in names) or {"w1", "w2"} <= set(names)
+    names = {p.name: plain(p.name) for p in parameters(f)}
+    held = {n for n, told in names.items() if told in ALIASES["parameters"]}
+    return (bool(held) and not any(map(_foreign, _keys(f, held)))) or {"w1", "w2"} <= set(names.values())
+
+
+def _keys(f: Callable[..., Any], held: set[str]) -> Iterator[str]:
+    """Names under which a function looks into the arguments `held`."""
+    for node in ast.walk(tree(f) or ast.Module([], [])):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))) if name in held:
+                yield key
+
+
+def _foreign(key: str) -> bool:
+    """Whether a key is none of the course's: a transformer's `Wq`, an embedding's `E`."""
+    return not re.fullmatch(r"(W|b|w|B|gamma|beta|v|s|Z|A)_?(\d+)?", key)
 
 
 def _depth(file: UserFile, functions: Functions) -> tuple[int, str]:

@@ -13,10 +13,11 @@ from comparisons.case import Case
 from comparisons.check.calling import Aliases, array, bound, parameters, plain, shaped
 from comparisons.check.models import OptimizerModel
 from comparisons.check.recipes import Free, Recipe
-from comparisons.check.styles.cs231n_updates import BETA, EPSILONS, RATE, STEPS, TITLES
+from comparisons.check.styles.cs231n_updates import BETA, RATE, STEPS, TITLES, assumed, published, readings
 from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.check.update_forms import Form, hidden_epsilon
 from comparisons.trace import Model
-from scratch import Adam, Architecture, Dense, GradientDescent, Momentum, Optimizer, RMSprop, architecture
+from scratch import Architecture, Dense, Momentum, architecture
 
 Array = np.ndarray
 NAMES = re.compile(
@@ -48,7 +49,8 @@ def course_updates() -> Recipe:
             takes = [plain(p.name) for p in parameters(f)]
             if match and plain(name) and _takes(takes, "parameters") and _takes(takes, "grads"):
                 kind = {"gd": "sgd", "gradientdescent": "sgd"}.get(match[1] or "", match[1] or _guessed(takes))
-                yield [_unit(file, name, kind, rule, told) for rule, told in _rules(kind)]
+                units = ((form, _unit(file, name, kind, form)) for form in _forms(kind, f))
+                yield readings(file, units, _model)
 
     return Recipe(find, _model)
 
@@ -63,27 +65,24 @@ def _guessed(takes: list[str]) -> str:
     return "momentum" if "v" in takes or "velocity" in takes else "rmsprop" if "s" in takes else "sgd"
 
 
-def _rules(kind: str) -> list[tuple[Optimizer, str]]:
-    match kind:
-        case "momentum":
-            return [
-                (Momentum(RATE, BETA), ""),
-                (Momentum(RATE / (1 - BETA), BETA), "the velocity sums gradients, without 1 - beta"),
-            ]
-        case "rmsprop":
-            return [(RMSprop(RATE, BETA, eps), f"epsilon {eps:g}") for eps in EPSILONS]
-        case "adam":
-            return [(Adam(RATE, 0.9, 0.999, eps), "" if eps == EPSILONS[0] else f"epsilon {eps:g}") for eps in EPSILONS]
-    return [(GradientDescent(RATE), "")]
+def _forms(kind: str, f: Any) -> list[Form]:
+    """The published forms, the course's own momentum first."""
+    found = published(kind, f)
+    return (
+        sorted(found, key=lambda form: form.rule != Momentum(RATE, BETA) or form.alone) if kind == "momentum" else found
+    )
 
 
-def _unit(file: UserFile, name: str, kind: str, rule: Optimizer, told: str) -> Unit:
+def _unit(file: UserFile, name: str, kind: str, form: Form) -> Unit:
     steps = STEPS[:-1] if kind == "sgd" else STEPS
-    case = Case(f"check/{name}/steps", ARCH, (1,) * max(steps), (6,), optimizer=rule, recorded_gradients=True,
+    case = Case(f"check/{name}/steps", ARCH, (1,) * max(steps), (6,), optimizer=form.rule, recorded_gradients=True,
                 recorded_steps=steps)  # fmt: skip
     start = next((n for n in file.functions() if plain(n) in _STARTS[kind]), "")
     members = (start, name) if start else (name,)
-    options = {"tentative": "runs", "kind": kind, "start": start}
+    options = {"tentative": "runs", "kind": kind, "start": start, "small": form.small}
+    options |= {"alone": form.told} if form.alone else {}
+    usual = kind == "momentum" and not form.alone and form.rule == Momentum(RATE, BETA)
+    told = "" if usual else assumed(form)
     return Unit(name, "", TITLES[kind], file.own[name], members, (case,), options, (told,) if told else ())
 
 
@@ -116,7 +115,8 @@ def _model(file: UserFile, unit: Unit, case: Case) -> Model:
             if not moments:
                 moments.update(_moments(file, start, own, unit.options["kind"]))
             given = {"parameters": own, "grads": {f"d{numbers[n]}": _columns(g) for n, g in grads.items()}}
-            result = file.call(f, **bound(f, given | moments | {"t": next(count)} | _hyper(rule), ALIASES))
+            with hidden_epsilon([f] if unit.options["small"] else ()):
+                result = file.call(f, **bound(f, given | moments | {"t": next(count)} | _hyper(rule), ALIASES))
             file.mutated -= {told for told in file.mutated if told.startswith(f"{unit.name} changes its argument")}
             moved, rest = _results(unit.name, result, own)
             moments.update(zip(MOMENTS[unit.options["kind"]], rest, strict=False))

@@ -15,10 +15,14 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.differences import Derived, gradient
-from comparisons.check.styles.global_losses import GlobalLoss, find_losses
+from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
+from comparisons.check.styles.costs import Objective, find_objectives
+from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
+from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up, syntax
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
-from comparisons.check.styles.network_arguments import is_x, is_y, parameters_of, required
-from comparisons.check.styles.network_objects import Instance, construct, returned_names
+from comparisons.check.styles.network_arguments import parameters_of, required
+from comparisons.check.styles.network_objects import returned_names
+from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.trace import Model
 from scratch import architecture
@@ -64,14 +68,18 @@ class Pair:
     file: UserFile
     forward: str
     backward: str
+    timed: bool = False
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
         """Gradients of all arrays that the forward function takes."""
-        given = {p.name: rng.standard_normal(_shape(p.name)) for p in required(self.file.namespace[self.forward])}
+        asked = [p.name for p in required(self.file.namespace[self.forward])]
+        plain = {n: v for n in asked if (v := _number(n)) is not None}
+        given = {n: rng.standard_normal(_shape(n, self.timed)) for n in asked if n not in plain and not _is_mask(n)}
+        more = plain | {n: None for n in asked if _is_mask(n)}
 
         def run(values: dict[str, Array]) -> Any:
             np.random.seed(0)  # noqa: NPY002
-            return self.file.call(self.forward, **{n: v.copy() for n, v in values.items()})
+            return self.file.call(self.forward, **{n: v.copy() for n, v in values.items()}, **more)
 
         returned = run(given)
         output, cache = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
@@ -90,98 +98,7 @@ class Pair:
             yield Derived(f"grad/{self.forward}.{name}", g, wanted, error, kinks, SHAPE[0])
 
 
-@dataclass
-class Layer:
-    """An object with `forward(x)` and `backward(dout)`."""
-
-    file: UserFile
-    cls: type
-    arguments: dict[str, Any]
-
-    def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
-        """The gradient of the input."""
-        x = rng.standard_normal(SHAPE)
-        np.random.seed(0)  # noqa: NPY002
-        template = construct(self.file, self.cls, self.arguments)
-        instance = Instance(self.file, self.cls, self.arguments, template, [])
-
-        def run(v: Array) -> tuple[Any, Array]:
-            made = instance.made({}, None, None)
-            np.random.seed(0)  # noqa: NPY002
-            return made, _array(self.file.call(made.forward, v.copy()))
-
-        made, output = run(x)
-        upstream = rng.standard_normal(output.shape)
-        dx = _array(self.file.call(made.backward, upstream.copy()))
-        wanted, error, kinks = gradient(lambda v: run(v)[1], x, upstream)
-        yield Derived(f"grad/{self.cls.__name__}.input", dx, wanted, error, kinks, len(x))
-
-
-_COST = re.compile(r"\w*(cost|loss|objective|error|likelihood)\w*|J|j", re.IGNORECASE)
-_GRADIENT_OF = re.compile(r"\w*(grad|deriv|prime|jac)\w*|d(J|cost|loss)\w*", re.IGNORECASE)
-_PARAMETER = re.compile(r"theta\w*|w\d?|W\d?|weights?|beta|params?|b|bias|coef\w*|nn_params", re.IGNORECASE)
-
-
-@dataclass
-class Cost:
-    """A cost and its gradient: two functions of the same arguments, or one that returns both."""
-
-    file: UserFile
-    cost: str
-    gradient: str
-    columns: bool = False
-
-    def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
-        """The gradient by every parameter that is returned."""
-        names = [p.name for p in required(self.file.namespace[self.cost])]
-        given = {n: self._value(n, rng) for n in names}
-        back = self.file.call(self.gradient, **_copies(given))
-        if self.cost == self.gradient:
-            if not (isinstance(back, tuple) and len(back) >= 2):
-                raise UserError("no gradient was returned")
-            back = back[1:] if len(back) > 2 else back[1]
-        parameters = {n: v for n, v in given.items() if _PARAMETER.fullmatch(n) and isinstance(v, np.ndarray)}
-        for name, g in _claimed(back, parameters).items():
-            wanted, error, kinks = gradient(lambda v, n=name: self._run(given, n, v), given[name], np.ones(()))  # type: ignore[misc]
-            yield Derived(f"grad/{self.gradient}.{name}", g, wanted, error, kinks, SHAPE[0])
-
-    def _run(self, given: dict[str, Any], name: str, v: Array) -> Array:
-        value = self.file.call(self.cost, **_copies(given | {name: v}))
-        value = np.asarray(value[0] if isinstance(value, tuple) else value, dtype=np.float64)
-        if value.size != 1:
-            raise UserError(f"{self.cost} returns no single number")
-        return value.reshape(())
-
-    def _value(self, name: str, rng: np.random.Generator) -> Any:
-        m, n = SHAPE
-        if _PARAMETER.fullmatch(name):
-            if name.lower() in ("b", "bias"):
-                return np.asarray(0.3)
-            return 0.5 * rng.standard_normal((n, 1) if self.columns else n)
-        if is_x(name):
-            return rng.standard_normal(SHAPE)
-        if is_y(name):
-            y = (np.arange(m) % 2).astype(float)
-            return y.reshape(-1, 1) if self.columns else y
-        return 0.7  # the strength of a regulariser, whatever it is called
-
-
-def _copies(given: dict[str, Any]) -> dict[str, Any]:
-    return {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given.items()}
-
-
-def _claimed(back: Any, parameters: dict[str, Array]) -> dict[str, Array]:
-    """The gradients returned, by parameter: a flattened one is put back into its parameter's shape."""
-    values = list(back) if isinstance(back, tuple | list) and not all(isinstance(v, float) for v in back) else [back]
-    found = {}
-    for name, value in zip(parameters, values, strict=False):
-        g = np.asarray(value, dtype=np.float64)
-        w = parameters[name]
-        found[name] = g.reshape(w.shape) if g.size == w.size and (g.ndim < 2 or 1 in g.shape) else g
-    return found
-
-
-Thing = Elementwise | Pair | Layer | Cost | GlobalLoss
+Thing = Elementwise | Pair | UnknownLayer | Objective | GlobalLoss | DictionaryPair | AttentionLayer
 
 
 class Differences:
@@ -195,6 +112,7 @@ class Differences:
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """Functions with derivatives, pairs and layer objects that can be run."""
         units = []
+        self._things = {}  # of the file before
         for thing, title, members in self._candidates(file, taken):
             try:
                 found = list(thing.derived(np.random.default_rng(23)))
@@ -202,14 +120,8 @@ class Differences:
                 continue
             if members[0] in self._things or not found or any(not np.isfinite(d.reference).all() for d in found):
                 continue
-            if (
-                isinstance(thing, Cost)
-                and any(d.subject.shape != d.reference.shape for d in found)
-                and not thing.columns
-            ):
-                continue
             assumptions = [UNCOMPARED]
-            if isinstance(thing, GlobalLoss):
+            if isinstance(thing, GlobalLoss | Objective | UnknownLayer):
                 assumptions = [*thing.remarks, *assumptions]
             if isinstance(thing, Elementwise):
                 if not _agrees(found) and _agrees_at_output(thing):
@@ -217,17 +129,14 @@ class Differences:
                     assumptions.insert(0, f"{thing.derivative} takes the output of {thing.function}, not its input")
                 elif any(d.subject.shape != d.reference.shape for d in found):
                     continue
-            if isinstance(thing, Layer) and found[0].subject.shape != SHAPE:
-                continue
             names = {
                 d.tensor.removeprefix("grad/"): d.tensor.rpartition(".")[2].replace("input", "the input") for d in found
             }
             self._things[members[0]] = thing
+            at = thing.line if isinstance(thing, Objective) else file.own[members[0]]
             case = Case(f"check/{members[0]}/differences", architecture(), (SHAPE[0],), (SHAPE[1],))
             options = {"differences": True, "names": names}
-            units.append(
-                Unit(members[0], self.name, title, file.own[members[0]], members, (case,), options, tuple(assumptions))
-            )
+            units.append(Unit(members[0], self.name, title, at, members, (case,), options, tuple(assumptions)))
         file.mutated.clear()
         return units
 
@@ -247,36 +156,23 @@ class Differences:
             base = (matched["before"] or matched["after"]) if matched else ""
             forward = next((c for p in _FORWARDS if (c := p.format(base)) in functions and c != name), "")
             if matched and forward and len(required(f)) == 2 and required(functions[forward]):
-                yield Pair(file, forward, name), "function with its backward pass", (forward, name)
+                for timed in (False, True):
+                    yield Pair(file, forward, name, timed), "function with its backward pass", (forward, name)
                 continue
             matched = _DERIVATIVE.match(name)
             base = (matched["before"] or matched["after"]) if matched else ""
             if base in functions and _unary(f) and _unary(functions[base]):
                 yield Elementwise(file, base, name), "function with its derivative", (base, name)
-        yield from _costs(file, functions)
+        for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
+            yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
+        for layer in find_attention_layers(file, taken):
+            yield layer, "attention layer", (layer.cls.__name__,)
         for loss in find_losses(file, functions):
             yield loss, "loss with gradients of global parameters", (loss.function,)
-        for name, cls in file.classes().items():
-            passes = (getattr(cls, "forward", None), getattr(cls, "backward", None))
-            if name not in taken and all(_unary(f, 1) for f in passes) and not required(cls):
-                yield Layer(file, cls, {}), "layer", (name,)
-
-
-def _costs(file: UserFile, functions: dict[str, Any]) -> Iterator[tuple[Thing, str, tuple[str, ...]]]:
-    for name, f in functions.items():
-        arguments = [p.name for p in required(f)]
-        if not (
-            2 <= len(arguments) <= 5 and any(_PARAMETER.fullmatch(a) for a in arguments) and any(map(is_x, arguments))
-        ):
-            continue
-        both = _COST.fullmatch(name)
-        if not _GRADIENT_OF.fullmatch(name) and not both:
-            continue
-        costs = [n for n, c in functions.items() if _COST.fullmatch(n) and [p.name for p in required(c)] == arguments]
-        for cost in [name] if both else [n for n in costs if n != name]:
-            for columns in (False, True):
-                members = (cost,) if cost == name else (cost, name)
-                yield Cost(file, cost, name, columns), "cost with its gradient", members
+        for objective in find_objectives(file, taken):
+            yield objective, objective.title, objective.members
+        for unknown in find_unknown_layers(file, taken):
+            yield unknown, "layer", (unknown.cls.__name__,)
 
 
 def _unary(f: Callable[..., Any] | None, more: int = 0) -> bool:
@@ -284,7 +180,19 @@ def _unary(f: Callable[..., Any] | None, more: int = 0) -> bool:
     return f is not None and len(required(f)) == 1 + more and len(parameters_of(f)) <= 3
 
 
-def _shape(name: str) -> tuple[int, ...]:
+def _number(name: str) -> int | None:
+    """A size that a forward function of attention is told."""
+    lower = name.lower().replace("_", "")
+    if lower in ("numheads", "nheads", "heads", "nhead", "h" * 2):
+        return 2
+    return SHAPE[1] if lower in ("dk", "dmodel", "dim", "headdim", "dhead") else None
+
+
+def _is_mask(name: str) -> bool:
+    return "mask" in name.lower()
+
+
+def _shape(name: str, timed: bool = False) -> tuple[int, ...]:
     """Shape for an argument of a forward function, by what its name usually means.
 
     Raises
@@ -293,6 +201,16 @@ def _shape(name: str) -> tuple[int, ...]:
         If the name tells nothing.
     """
     lower = name.lower()
+    if re.fullmatch(r"(w|weights?)_?(q|k|v|o|query|key|value|out)", lower):
+        return (SHAPE[1], SHAPE[1])
+    if re.fullmatch(r"(b|bias)_?(q|k|v|o|query|key|value|out)", lower):
+        return (SHAPE[1],)
+    if lower in ("q", "k", "query", "key", "value", "queries", "keys", "values"):
+        return (2, SHAPE[0], 3) if timed else (SHAPE[0], 3)  # whose root is no whole number
+    if lower == "v":
+        return (2, SHAPE[0], 3) if timed else (SHAPE[0], 3)
+    if timed and lower in ("x", "inp", "input", "inputs"):
+        return (2, *SHAPE)
     if lower in ("x", "z", "inp", "input", "inputs", "a", "h", "a_prev", "x_in", "logits", "v", "t", "arr"):
         return SHAPE
     if lower in ("w", "weight", "weights", "theta", "kernel"):

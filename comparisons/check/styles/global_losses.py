@@ -144,7 +144,7 @@ def find_losses(file: UserFile, functions: dict[str, Callable[..., Any]]) -> Ite
     likely = {n: f for n, f in functions.items() if _likely(returned_names(f))}
     if not likely:
         return
-    tree = _tree(file)
+    tree = syntax(file)
     known = made_up(file, tree)
     for name, f in likely.items():
         arguments = [p.name for p in required(f)]
@@ -184,7 +184,8 @@ def _used(f: Callable[..., Any], functions: dict[str, Callable[..., Any]]) -> li
     return list(found)
 
 
-def _tree(file: UserFile) -> ast.Module:
+def syntax(file: UserFile) -> ast.Module:
+    """The file's syntax tree; an empty one if it has none."""
     try:
         return source.parse(Path(file.path), source.read(Path(file.path)), [])
     except BackproofError:

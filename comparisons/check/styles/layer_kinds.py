@@ -41,6 +41,8 @@ from scratch import (
     Dropout,
     Embedding,
     Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
     Layer,
     LayerNorm,
     LeakyReLU,
@@ -123,7 +125,7 @@ def _dense(constants: tuple[float, ...]) -> list[Variant]:
 
 
 def _plain(layer: Layer, **values: Any) -> Callable[[tuple[float, ...]], list[Variant]]:
-    return lambda constants: [Variant(layer, (5,), values | {"input_shape": DATA})]
+    return lambda constants: [Variant(layer, (5,), values | {"input_shape": shape}) for shape in (DATA, 5)]
 
 
 def _leaky(constants: tuple[float, ...]) -> list[Variant]:
@@ -132,16 +134,22 @@ def _leaky(constants: tuple[float, ...]) -> list[Variant]:
 
 
 def _batch_norm(constants: tuple[float, ...]) -> list[Variant]:
+    """Of the epsilons in the code; its momentum is the share of the old average, or, where that is torch's way, of the new value."""
     small = dict.fromkeys([*(c for c in constants if 0 < c <= 1e-2), 1e-5, 1e-8])
-    rates = dict.fromkeys(
-        [0.9, 0.1, *(c for c in constants if 0.5 < c < 1), *(1 - c for c in constants if 0.5 < c < 1)]
+    kept = dict.fromkeys(
+        round(r, 6) for r in (0.9, *(c for c in constants if 0.5 < c < 1), *(1 - c for c in constants if 0 < c < 0.5))
     )
-    values = {"n_features": 5, "input_shape": (5,), "momentum": 0.9}
-    rows = [Variant(BatchNorm(5, round(r, 6), e), (5,), values | {"epsilon": e}) for e in small for r in rates]
-    images = values | {"n_features": 3, "input_shape": (3, 4, 2)}
-    return rows + [
-        Variant(BatchNorm(3, round(r, 6), e), (4, 2, 3), images | {"epsilon": e}) for e in small for r in rates
-    ]
+    flat = {"n_features": 5, "input_shape": (5,)}
+    found = []
+    for layer, shape, values in ((5, (5,), flat), (3, (4, 2, 3), flat | {"n_features": 3, "input_shape": (3, 4, 2)})):
+        for e in small:
+            told = values | {"epsilon": e}
+            found += [Variant(BatchNorm(layer, r, e), shape, told | {"momentum": r}) for r in kept if 0.5 < r < 1]
+            found.append(Variant(BatchNorm(layer, 0.9, e), shape, told | {"momentum": 0.1}, told=OF_THE_NEW))
+    return found
+
+
+OF_THE_NEW = "momentum is the share of the batch's own mean and variance in the running ones, as in torch"
 
 
 def _layer_norm(constants: tuple[float, ...]) -> list[Variant]:
@@ -153,6 +161,9 @@ def _dropout(constants: tuple[float, ...]) -> list[Variant]:
     keeps = {"keep_prob": 0.75, "drop_rate": 0.25}
     plain = "the mask is applied without 1/keep_prob: the code scales at test time"
     swapped = {"keep_prob": 0.25, "drop_rate": 0.75}
+    # A rate that stands in the code is that of a class that is told none.
+    own = dict.fromkeys(round(r, 6) for c in constants if 0 < c < 1 for r in (1 - c, c))
+    fixed = [Variant(Dropout(k), (8,), {}, f, t) for k in own for f, t in ((1.0, ""), (1 / k, plain))]
     return [
         Variant(Dropout(0.75), (8,), keeps),
         Variant(
@@ -160,6 +171,7 @@ def _dropout(constants: tuple[float, ...]) -> list[Variant]:
         ),
         Variant(Dropout(0.75), (8,), keeps, 1 / 0.75, plain),
         Variant(Dropout(0.75), (8,), swapped, 1 / 0.75, plain),
+        *fixed,
     ]
 
 
@@ -204,7 +216,7 @@ def _overlapping(variant: Variant, roles: tuple[str, ...]) -> list[Variant]:
     size = (3, 3) if isinstance(variant.values["kernel"], tuple) else 3
     told = (
         variant.values
-        | {"kernel": size, "height": 3, "width": 3, "stride": 2}
+        | {"kernel": size, "height": 3, "width": 3, "stride": variant.values["stride"]}
         | {"input_shape": variant.values["input_shape"]}
     )
     return [replace(variant, layer=layer, shape=(7, 5, 3), values=told | _in_order(told["input_shape"], 7, 5, 3))]
@@ -226,12 +238,17 @@ def _image_shapes(h: int, w: int, c: int) -> list[dict[str, Any]]:
 def _pooling(layer: Callable[..., Layer]) -> Callable[[tuple[float, ...]], list[Variant]]:
     def variants(constants: tuple[float, ...]) -> list[Variant]:
         found = []
-        for kernel in (2, (2, 2)):
-            values = {"kernel": kernel, "stride": 2, "padding": 0, "height": 2, "width": 2}
+        for kernel, stride in ((2, 2), ((2, 2), 2), ((2, 2), (2, 2))):
+            values = {"kernel": kernel, "stride": stride, "padding": 0, "height": 2, "width": 2}
             found += [Variant(layer(2), (6, 4, 3), values | shape) for shape in _image_shapes(6, 4, 3)]
         return found
 
     return variants
+
+
+def _whole(layer: Layer) -> Callable[[tuple[float, ...]], list[Variant]]:
+    """Pooling of whole images."""
+    return lambda constants: [Variant(layer, (6, 4, 3), shape) for shape in _image_shapes(6, 4, 3)]
 
 
 def _embedding(constants: tuple[float, ...]) -> list[Variant]:
@@ -265,7 +282,22 @@ def _given_function(constants: tuple[float, ...]) -> list[Variant]:
     told = "it is given tanh, and its derivative as a function of "
     of_z = {"activation": lambda z: np.tanh(z), "activation_prime": lambda z: 1 - np.tanh(z) ** 2}
     of_a = of_z | {"activation_prime": lambda a: 1 - a**2}
-    return [Variant(Tanh(), (5,), of_z, told=told + "the input"), Variant(Tanh(), (5,), of_a, told=told + "the output")]
+    return [
+        Variant(Tanh(), (5,), of_z, told=told + "the input"),
+        Variant(Tanh(), (5,), of_a, told=told + "the output"),
+        *_NAMED_FUNCTIONS,
+    ]
+
+
+_NAMED_FUNCTIONS = tuple(
+    Variant(layer, (5,), {"activation": name, "name": name}, told="it is given the names of functions")
+    for name, layer in (("sigmoid", Sigmoid()), ("tanh", Tanh()), ("relu", ReLU()))
+)
+
+
+def _other_functions(variant: Variant, roles: tuple[str, ...]) -> list[Variant]:
+    """The same layer with the other functions, where it is told their names."""
+    return [v for v in _NAMED_FUNCTIONS if v != variant] if variant in _NAMED_FUNCTIONS else []
 
 
 IMAGES: Layouts = ((NCHW, NCHW), (NHWC, NHWC), (HWCM, HWCM))
@@ -281,34 +313,43 @@ SEQUENCES: tuple[Layouts, Layouts] = (
 FLAT: Layouts = ((ROWS, ROWS), (COLUMNS, COLUMNS))
 
 
-def _named(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _named(pattern: str, but: str = "") -> re.Pattern[str]:
+    """Names with this in them, and with nothing in them that makes it something else."""
+    return re.compile(f"^(?!.*({but})).*({pattern})" if but else pattern)
+
+
+OTHER_CURVE = "hard|elliot|log_?sig|log_?soft|approx|fast|bipolar|shrink|lecun|scaled|parametric|^p_?relu|clipped|squared|thresh|gumbel|sparse"
+"""Says of an activation's name that it is another function: a hard sigmoid is no sigmoid."""
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("dropout layer", _named("dropout"), _dropout, ("drop_rate", "keep_prob"), sizes=(6,)),
-    Kind("batch norm", _named(r"batch_?norm|^bn\d*d?$|^bnlayer"), _batch_norm, ("n_features", "gamma", "beta"),
+    Kind("dropout layer", _named("dropout", "alpha|gauss|spatial|variational"), _dropout, ("drop_rate", "keep_prob"), sizes=(6,)),
+    Kind("batch norm", _named(r"batch_?norm(?!.*3d)|^bn\d*d?$|^bnlayer"), _batch_norm, ("n_features", "gamma", "beta"),
          ("momentum", "epsilon", "input_shape"), (*FLAT, *IMAGES), sizes=(7,)),
-    Kind("layer norm", _named("layer_?norm(?!al)|^ln$"), _layer_norm, ("n_features", "gamma", "beta"), ("epsilon",), sizes=(7,)),
-    Kind("maximum pooling", _named("max_?pool|^pool(ing)?(2d|layer|2)?$"), _pooling(MaxPool2D), ("kernel", "stride"),
+    Kind("layer norm", _named("layer_?norm(?!al)|^ln$", "[23]d"), _layer_norm, ("n_features", "gamma", "beta"), ("epsilon",), sizes=(7,)),
+    Kind("maximum pooling", _named("max_?pool|^pool(ing)?(2d|layer|2)?$", "[13]d|global|adaptive|unpool|un_pool|roi|time"), _pooling(MaxPool2D), ("kernel", "stride"),
          ("height", "width", "input_shape", "padding"), IMAGES, IMAGE, (3, 1), more=_overlapping),
-    Kind("average pooling", _named("(avg|average|mean)_?pool"), _pooling(AveragePool2D), ("kernel", "stride"),
+    Kind("average pooling", _named("(avg|average|mean)_?pool", "[13]d|global|adaptive|time"), _pooling(AveragePool2D), ("kernel", "stride"),
          ("height", "width", "input_shape", "padding"), IMAGES, IMAGE, (3, 1), more=_overlapping),
-    Kind("convolution", _named("conv(?!.*(transpose|1d|3d|deconv))"), _convolution, ("in_channels", "out_channels", "kernel"),
+    Kind("global average pooling", _named("global_?(avg|average|mean)_?pool(ing)?(2d)?(?!.*[13]d)"), _whole(GlobalAveragePool2D()), (), ("input_shape",),
+         ((NHWC, ROWS), (NCHW, ROWS)), ((HWC, VECTOR), (CHW, VECTOR)), (3, 1)),
+    Kind("global maximum pooling", _named("global_?max_?pool(ing)?(2d)?(?!.*[13]d)"), _whole(GlobalMaxPool2D()), (), ("input_shape",),
+         ((NHWC, ROWS), (NCHW, ROWS)), ((HWC, VECTOR), (CHW, VECTOR)), (3, 1)),
+    Kind("convolution", _named("conv", "transpose|1d|3d|deconv|de_conv|depth|separable|lstm|rnn"), _convolution, ("in_channels", "out_channels", "kernel"),
          ("stride", "padding", "W", "b", "height", "width", "input_shape", "activation"), IMAGES, IMAGE, (3, 1), more=_strided),
-    Kind("convolution of one channel", _named("conv(?!.*(transpose|1d|3d|deconv))"), _one_channel,
+    Kind("convolution of one channel", _named("conv", "transpose|1d|3d|deconv|de_conv|depth|separable|lstm|rnn"), _one_channel,
          ("in_channels", "out_channels", "kernel"), ("stride", "padding", "W", "b", "input_shape"), (), ((HW, HWC), (HW, CHW)), (1,)),
     Kind("flatten layer", _named("flatten"), lambda _: [Variant(Flatten(), (3, 2, 4), {"input_shape": (3, 2, 4)})], (), ("input_shape",),
          ((NHWC, ROWS), (NHWC, COLUMNS)), ((HWC, COLUMN), (HWC, VECTOR)), (3, 1)),
-    Kind("embedding", _named("embed"), _embedding, ("vocabulary", "n_embedding"), ("W", "dims"), ((ROWS, MTN),), (), (3,), regimes=("tokens",)),
-    Kind("simple recurrent layer", _named(r"rnn|recurrent"), _recurrent, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
-    Kind("LSTM", _named(r"lstm"), _lstm, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
-    Kind("softmax", _named("softmax"), _plain(Softmax()), (), ("input_shape",)),
+    Kind("embedding", _named("embed", "posit|sinus|rotary"), _embedding, ("vocabulary", "n_embedding"), ("W", "dims"), ((ROWS, MTN),), (), (3,), regimes=("tokens",)),
+    Kind("simple recurrent layer", _named(r"rnn|recurrent", "bidirectional|birnn|bi_rnn"), _recurrent, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
+    Kind("LSTM", _named(r"lstm", "bidirectional|bi_?lstm|peep|conv"), _lstm, ("n_in", "n_out"), ("Wx", "Wh", "b", "T"), *SEQUENCES, (3, 1)),
+    Kind("softmax", _named("softmax", OTHER_CURVE), _plain(Softmax()), (), ("input_shape",)),
     Kind("leaky ReLU", _named(r"leaky|lrelu"), _leaky, (), ("slope",)),
-    Kind("ReLU", _named(r"relu(?!6)|rectif"), _plain(ReLU()), (), ("input_shape",)),
-    Kind("sigmoid", _named(r"sigmoid|logistic(?!reg)|^sigm"), _plain(Sigmoid()), (), ("input_shape",)),
-    Kind("tanh", _named(r"tanh"), _plain(Tanh()), (), ("input_shape",)),
-    Kind("activation layer", _named(r"activ|nonlin|lambda|func"), _given_function, ("activation", "activation_prime")),
+    Kind("ReLU", _named(r"relu(?!6)|rectif", OTHER_CURVE), _plain(ReLU()), (), ("input_shape",)),
+    Kind("sigmoid", _named(r"sigmoid|logistic(?!reg)|^sigm", OTHER_CURVE), _plain(Sigmoid()), (), ("input_shape",)),
+    Kind("tanh", _named(r"tanh", OTHER_CURVE), _plain(Tanh()), (), ("input_shape",)),
+    Kind("activation layer", _named(r"activ|nonlin|lambda|func"), _given_function, ("activation", "activation_prime"), more=_other_functions),
     Kind("dense layer", _named(r"dense|linear|affine|full|^fc|innerprod|layer|neuron|perceptron|hidden|matmul|gemm|mul|softmax"), _dense,
          ("n_in", "n_out"), ("W", "b", "dims", "input_shape", "activation", "activation_prime")),
 )  # fmt: skip

@@ -22,9 +22,10 @@ from comparisons.check.drawing import planned_draws
 from comparisons.check.homes import source_text
 from comparisons.check.layouts import SPOKEN, Layout
 from comparisons.check.models import LayerModel, PassModel, Ran
+from comparisons.check.modes import told_apart
 from comparisons.check.objects import BACKWARD, FORWARD, Driven, Puzzled, Spec, method
 from comparisons.check.styles.layer_kinds import KINDS, Kind, Variant
-from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.check.unit import Unit, UserError, UserFile, refuses
 from comparisons.plan import plan
 from comparisons.subject import ScratchModel
 from comparisons.trace import Model, record
@@ -39,6 +40,8 @@ SPARSE = "backward takes the gradient of one output at a time, as cross-entropy 
 HANDED_ON = (
     "backward hands its argument on: it expects the gradient of the logits, as softmax with cross-entropy gives it"
 )
+_SCALED = re.compile(r"\*\s*(\w+\.)?(tanh|sigmoid|exp)\(|(tanh|sigmoid)\([^()]*\)\s*\*(?!\*)")
+"""A forward pass that multiplies its curve by something."""
 _LOSS = re.compile(r"loss|cost|crossentropy|cross_entropy|mse|error|criterion|softmaxwith|sigmoidwith|objective")
 _NETWORK = re.compile(r"network|model|mlp|net$|^nn$|trainer|sequential|optimi[sz]er")
 
@@ -56,6 +59,8 @@ class Reading:
         That the class applies after its own layer.
     more : tuple of Reading
         Other strides, paddings, ... that are compared too.
+    evaluated : bool
+        Whether evaluation is compared too: the class knows it from training, and they differ.
     """
 
     kind: Kind
@@ -63,6 +68,7 @@ class Reading:
     spec: Spec
     activation: Layer | None = None
     more: tuple[Reading, ...] = ()
+    evaluated: bool = False
 
     @property
     def arch(self) -> Architecture:
@@ -88,6 +94,7 @@ class LayerObjects:
 
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """Every class that can be made and driven as a layer of a known kind."""
+        self._readings.clear()
         units = []
         for name, cls in file.classes().items():
             if name in taken or _LOSS.search(name.lower()) or _NETWORK.search(name.lower()):
@@ -112,7 +119,9 @@ class LayerObjects:
             score, reading, told = _best(file, cls, kind, forward, backward)
             if score < least and not (score[0] == RAISED and not _raises_itself(told)):
                 if score[0] > AGREES and (
-                    kind.title == "activation layer" or (kind.title == "dense layer" and not _surely_dense(name, cls))
+                    kind.title == "activation layer"
+                    or (kind.title == "dense layer" and not _surely_dense(name, cls))
+                    or (kind.title in ("simple recurrent layer", "LSTM") and "cell" in name.lower())
                 ):
                     continue
                 least, chosen = score, reading
@@ -124,9 +133,15 @@ class LayerObjects:
             if why is not None and not _abstract(why):
                 file.notes.append(f"{name} is not compared: {why}")
             return []
+        if (
+            least > (AGREES, 0)
+            and chosen.kind.title in ("tanh", "sigmoid")
+            and _SCALED.search(_source_of(cls, forward))
+        ):
+            return []  # LeCun's 1.7159 tanh(2/3 x), say
         if least > (AGREES, 0) and _gives_derivatives(file, cls, chosen):
             return []  # the style of activation functions has it
-        chosen = _with_more(file, cls, chosen)
+        chosen = replace(_with_more(file, cls, chosen), evaluated=_evaluated(cls, chosen))
         others = list(_other_activations(file, cls, chosen)) if "activation" in chosen.spec.arguments.values() else []
         units = []
         for reading in (chosen, *others):
@@ -134,6 +149,20 @@ class LayerObjects:
             units.append(_described(file, name, f"{name} with {with_}" if others else name, reading))
             self._readings[units[-1].name] = reading
         return units
+
+    def recognised(self, file: UserFile) -> bool:
+        """Whether any class was taken for a layer."""
+        return any(unit.split(" with ")[0] in file.classes() for unit in self._readings)
+
+    def right(self, file: UserFile) -> list[tuple[str, Reading]]:
+        """Classes that agree with their twins, and how they are taken."""
+        known = [(unit.split(" with ")[0], reading) for unit, reading in self._readings.items()]
+        own = file.classes()
+        return [(name, reading) for name, reading in known if name in own and self.agrees(file, own[name], reading)]
+
+    def agrees(self, file: UserFile, cls: type, reading: Reading) -> bool:
+        """Whether a class, taken like this, is the layer in every number that it shows."""
+        return _score(file, cls, reading)[0] == (AGREES, 0)
 
     def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
         """The class as a layer."""
@@ -200,6 +229,18 @@ def _with_more(file: UserFile, cls: type, reading: Reading) -> Reading:
     return replace(reading, more=tuple(taken))
 
 
+def _evaluated(cls: type, reading: Reading) -> bool:
+    layer = reading.variant.layer
+    knows = isinstance(layer, Dropout) or (isinstance(layer, BatchNorm) and bool(reading.spec.buffers))
+    return knows and told_apart(cls, reading.spec.forward)
+
+
+def _default_momentum(cls: type, reading_arguments: dict[str, str]) -> float | None:
+    """What the constructor takes for momentum unless it is told."""
+    found = [p.default for p in arguments(cls) if reading_arguments.get(p.name) == "momentum"]
+    return float(found[0]) if found and isinstance(found[0], int | float) else None
+
+
 def _other_activations(file: UserFile, cls: type, chosen: Reading) -> Iterator[Reading]:
     """The class with each other activation function that it knows."""
     done = {chosen.activation}
@@ -229,12 +270,20 @@ def _raises_itself(error: UserError | None) -> bool:
     )
 
 
+def _source_of(cls: type, name: str) -> str:
+    body = tree(getattr(cls, name))
+    return ast.unparse(body) if body is not None else ""
+
+
 def _best(
     file: UserFile, cls: type, kind: Kind, forward: str, backward: str
 ) -> tuple[Score, Reading | None, UserError | None]:
     score, chosen, told = (9.0, 0.0), None, None
+    hidden: UserError | None = None
     for reading in _readings(file, cls, kind, forward, backward):
         now, error = _score(file, cls, reading)
+        if error is not None and "no array is found" in str(error):
+            hidden = error
         if now < score and _admissible(file, cls, reading, chosen, score):
             score, chosen, told = now, reading, error
         if score == (AGREES, 0):
@@ -249,6 +298,12 @@ def _best(
         sparse = replace(chosen, spec=replace(chosen.spec, sparse=True))
         if (now := _score(file, cls, sparse)[0]) == (AGREES, 0):
             score, chosen = now, sparse
+    if score[0] == RAISED and hidden is not None:
+        return (
+            (PUZZLED, 0.0),
+            None,
+            hidden,
+        )  # it runs in another layout, and raises in this one because it is not its own
     return score, chosen, told
 
 
@@ -256,7 +311,7 @@ def _admissible(file: UserFile, cls: type, reading: Reading, chosen: Reading | N
     """A reading that sees less must not win because it sees less."""
     if chosen is None or score[0] > AGREES:
         return True
-    if len(reading.spec.params) < len(chosen.spec.params):
+    if len(reading.spec.params) < len(chosen.spec.params) or len(reading.spec.buffers) < len(chosen.spec.buffers):
         return False
     # Its output tells which layer it is; that gradients agree with another one's proves nothing.
     if reading.arch != chosen.arch and not isinstance(chosen.variant.layer, BatchNorm):
@@ -277,6 +332,10 @@ def _readings(file: UserFile, cls: type, kind: Kind, forward: str, backward: str
         params = variant.layer.parameter_shapes()
         buffers = {n: a.shape for n, a in variant.layer.initial_buffers().items()}
         for arguments_ in plans(cls, kind.roles, kind.optional):
+            # A default of 0.9 is the share of the old average, one of 0.1 that of the new value.
+            usual, meant = _default_momentum(cls, arguments_), variant.values.get("momentum")
+            if usual is not None and meant is not None and (usual < 0.5) != (meant < 0.5):
+                continue
             for activation, more in _activations(file, cls, kind, arguments_):
                 for turns in _turns(params, arguments_):
                     for x, y in _layouts(kind, variant):
@@ -417,7 +476,7 @@ def _score(file: UserFile, cls: type, reading: Reading) -> tuple[Score, UserErro
         except Puzzled as error:
             return (PUZZLED, 0), error
         except UserError as error:
-            return (RAISED, 0), error
+            return (PUZZLED if refuses(error) else RAISED, 0), error
         if last in found and not _agree(found[last], expected[last]):
             state = max(state, DISAGREES)
         wrong += sum(not _agree(a, expected[name]) for name, a in found.items() if name in expected)
@@ -444,11 +503,15 @@ def _cases(name: str, reading: Reading) -> list[Case]:
                 f"-{type(reading.activation).__name__.lower()}" if reading.activation else ""
             )
             cases.append(Case(f"check/{name}/{what}-{regime}", reading.arch, (m,), reading.variant.shape, regime))
+    if reading.evaluated:
+        cases.append(Case(f"check/{name}/evaluation", reading.arch, sizes[:1], reading.variant.shape, training=False))
     return cases
 
 
 def _text(layer: Layer) -> str:
     """What tells variants apart in a case's name."""
+    if isinstance(layer, Sigmoid | Tanh | ReLU):
+        return f"-{type(layer).__name__.lower()}"
     return "".join(f"-{n}{getattr(layer, n)}" for n in ("stride", "padding") if hasattr(layer, n)).replace(" ", "")
 
 
@@ -520,6 +583,8 @@ def _ran(
         return _dropped(driven, reading, x, dy, training, mask)
     driven.load(x)
     y = spec.y.back(driven.forward(x, training))
+    if not training:
+        return Ran(y)  # few go back in evaluation
     try:
         dx, grads = driven.backward(dy, x)
     except Puzzled:
@@ -562,7 +627,8 @@ def _summed(
 def _dropped(driven: Driven, reading: Reading, x: Array, dy: Array, training: bool, mask: Array | None) -> Ran:
     """A dropout layer's output with the planned mask, whichever side of its threshold it keeps."""
     assert isinstance(reading.variant.layer, Dropout)
-    assert mask is not None
+    if mask is None:
+        return Ran(driven.spec.y.back(driven.forward(x, training)) * reading.spec.factor)
     seen: list[tuple[int, Array, Array | None]] = []
     for low in (True, False):
         with planned_draws([driven.spec.x.there(mask)], reading.variant.layer.keep_prob, low):

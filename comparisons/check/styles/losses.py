@@ -143,6 +143,8 @@ class Reading:
     scale, gradient_scale : Scale
     sign : int
         -1 where the code calculates the negative gradient.
+    of_shares : bool
+        Whether the gradient is that of the cross-entropy of p / sum(p), as in Keras: by sum(y) / sum(p) larger for all classes.
     """
 
     loss: Loss
@@ -157,6 +159,7 @@ class Reading:
     scale: Scale = field(default_factory=Scale)
     gradient_scale: Scale = field(default_factory=Scale)
     sign: int = 1
+    of_shares: bool = False
 
 
 OTHER_TARGETS = "-other-targets"
@@ -284,12 +287,16 @@ def _fits(file: UserFile, found: Found) -> bool:
     ):
         return False
     name = found.value or found.gradient
-    asked = [p for p in parameters(resolve(file, found.owner, name)) if p.default is p.empty]
+    asked = _asked(resolve(file, found.owner, name))
     return len(asked) == 2 or (len(asked) in (2, 3) and not found.value)
 
 
+TYPES = ("dtype", "nptype", "floattype")
+"""Names of arguments that say of which type the numbers are."""
+
+
 def _asked(f: Callable[..., Any]) -> list[Any]:
-    return [p for p in parameters(f) if p.default is p.empty]
+    return [p for p in parameters(f) if p.default is p.empty and plain(p.name) not in TYPES]
 
 
 def _arguments(
@@ -297,7 +304,7 @@ def _arguments(
 ) -> dict[str, Any]:
     """Values of a function's arguments; `raw` is what the prediction was calculated from."""
     given: dict[str, Any] = {}
-    asked = [p for p in parameters(f) if p.default is p.empty]
+    asked = _asked(f)
     told = _told(f)
     for i, p in enumerate(asked):
         name = plain(p.name)
@@ -311,12 +318,12 @@ def _arguments(
             given[p.name] = 1.0
         else:
             given[p.name] = (target, prediction)[i % 2] if reading.swapped else (prediction, target)[i % 2]
-    return given
+    return given | {p.name: np.float64 for p in parameters(f) if p.default is p.empty and plain(p.name) in TYPES}
 
 
 def _told(f: Callable[..., Any]) -> dict[str, str] | None:
     """Which argument is which, if the names say so."""
-    asked = [p for p in parameters(f) if p.default is p.empty]
+    asked = _asked(f)
     if len(asked) < 2:
         return None
     names = {p.name: plain(p.name) for p in asked}
@@ -344,7 +351,13 @@ def _run(file: UserFile, found: Found, reading: Reading, x: Array, target: Array
         cost = np.asarray(_mean(cost, m) / reading.scale.at(m, k))
     if grad is not None:
         grad = np.asarray(grad) / reading.gradient_scale.at(m, k) * reading.sign
+        grad = grad - _of_sum(x, target) if reading.of_shares and grad.shape == x.shape else grad
     return cost, grad
+
+
+def _of_sum(p: Array, target: Array) -> Array:
+    """The gradient of mean(sum(y) log sum(p)), the same for all classes: a softmax in front of the loss takes it away."""
+    return target.sum(axis=1, keepdims=True) / p.sum(axis=1, keepdims=True) / len(p)
 
 
 def _mean(cost: Array, m: int) -> Array:
@@ -442,6 +455,7 @@ def _readings(sort: str, of_z: tuple[str, ...] = ()) -> Iterator[Reading]:
         Reading(SoftmaxCrossEntropy(), "softmax", "softmax"),
         Reading(SoftmaxCrossEntropy()),
         Reading(SoftmaxCrossEntropy(), "x", "softmax"),
+        Reading(CategoricalCrossEntropy(), of_shares=True),
     ]
     if of_z:
         named: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
@@ -537,8 +551,8 @@ def _score(file: UserFile, found: Found, reading: Reading) -> tuple[tuple[float,
     """(cost disagrees, gradient disagrees, scales apart, how odd the scale is), and the reading with its scales; None if it cannot be called."""
     costs, grads = [], []
     single = reading.layout in (VECTOR, COLUMN)
-    for m in (1, 1) if single else (6, 4):
-        case = _case("probe", reading, m)
+    for i, m in enumerate((1,) * 6 if single else (7, 4)):
+        case = _case(f"probe{i}", reading, m)
         batch = plan(case).batches[0]
         assert batch.target is not None
         try:
@@ -550,6 +564,8 @@ def _score(file: UserFile, found: Found, reading: Reading) -> tuple[tuple[float,
             return None
         costs.append((None if cost is None else _mean(cost, m), expected, m))
         grads.append((grad, gradient, m))
+    if all(given[0] is None for given in (*costs, *grads)):
+        return None  # methods of a base class
     k = reading.k
     fitting = [
         s for s in _distinct(SCALES, single, k) if all(c is None or _near(c, e * s.at(m, k)) for c, e, m in costs)
@@ -589,7 +605,8 @@ def _expected(reading: Reading, x: Array, target: Array) -> tuple[Array, Array]:
     """Scratch's cost and gradient."""
     if reading.through is None:
         cost, cache = reading.loss.forward(x, target)
-        return cost, reading.loss.backward(target, cache)
+        grad = reading.loss.backward(target, cache)
+        return cost, grad + _of_sum(x, target) if reading.of_shares else grad
     a, kept = reading.through.forward(x, LayerState())
     cost, cache = reading.loss.forward(a, target)
     return cost, reading.through.backward(reading.loss.backward(target, cache), LayerState(), kept)[0]
@@ -604,7 +621,7 @@ def _near(a: Array, b: Array) -> bool:
 
 
 def _is_per_example(file: UserFile, found: Found, reading: Reading) -> bool:
-    case = _case("probe", reading, 1 if reading.layout in (VECTOR, COLUMN) else 6)
+    case = _case("probe", reading, 1 if reading.layout in (VECTOR, COLUMN) else 7)
     batch = plan(case).batches[0]
     assert batch.target is not None
     cost, _ = _raw(file, replace(found, gradient=""), reading, batch.x, batch.target)
@@ -618,10 +635,16 @@ def _belongs(file: UserFile, cost: Scale, gradient: Scale, per_example: bool) ->
     return per_example or (gradient.a == cost.a + 1 and _divides_elsewhere(file))
 
 
+_GRADIENTS = r"d[Ww]\w*\s*[-+]?=|\w*(weight|grad|delta|nabla)\w*(\[.*\])?\s*[-+]?=[^\n]*(\.dot\(|@|matmul)|(weight|param)\w*\s*-="
+"""Shows that a file calculates gradients of weights, or uses them."""
+
+
 def _divides_elsewhere(file: UserFile) -> bool:
-    """Whether the file divides by the number of examples where it calculates or uses gradients."""
+    """Whether the file divides by the number of examples where it calculates or uses gradients, or leaves both to other files."""
     text = source_text(file)
-    return bool(re.search(r"d(W|b|w)\w*\s*=[^\n]*(/\s*(float\()?(m|N|n|batch_size|len\(|\w+\.shape\[)|1\.?0?\s*/\s*m|np\.mean)|"
+    if not re.search(_GRADIENTS, text):
+        return True
+    return bool(re.search(r"d(W|b|w)\w*\s*=[^\n]*(/\s*(float\()?(m|N|n|batch_size|len\(|\w+\.shape\[)|1\.?0?\s*/\s*m)|"
                           r"(lr|learning_rate|eta|alpha)\)?\s*/\s*(m\b|len\(|batch|\w+\.shape|mini)|/\s*(self\.)?(batch_size|mini_batch_size)", text))  # fmt: skip
 
 
@@ -670,10 +693,14 @@ def _described(file: UserFile, found: Found, reading: Reading, guards: list[floa
     told.append(_scale_told(reading.scale if found.value else reading.gradient_scale, kind))
     if found.value and found.gradient and reading.gradient_scale != reading.scale:
         told.append(f"{found.gradient} leaves the division by the number of examples to others")
+    if reading.of_shares:
+        told.append(
+            f"{found.gradient} is that of p / sum(p), as Keras has it: a number more for all classes, which softmax takes away"
+        )
     if reading.sign < 0:
         told.append(f"{found.gradient} gives the direction of descent: the weights are moved by adding it")
     name = found.owner or found.value or found.gradient
-    sizes = (1, 1) if reading.layout in (VECTOR, COLUMN) else (6, 1)
+    sizes = (1, 1) if reading.layout in (VECTOR, COLUMN) else (7, 1)
     cases = tuple(replace(_case(name, reading, m), id=f"check/{name}/{i}-batch{m}") for i, m in enumerate(sizes))
     members = tuple(
         f"{found.owner}.{n}" if found.owner else n for n in (found.before, found.value, found.gradient) if n

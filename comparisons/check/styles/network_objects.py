@@ -253,6 +253,10 @@ class ObjectAccess:
         returned = self._call(made, self.forward_name, {"x": x, "y": y})
         return Seen(dict([*found_arrays(returned, "returned"), *found_arrays(made)]))
 
+    def ran(self, made: Any, x: Any, y: Any) -> Any:
+        """What the forward method of an object returns; what it keeps is there for the methods that come after."""
+        return self._call(made, self.forward_name, {"x": x, "y": y})
+
     def step(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the recipe returns, leaves behind and changes."""
         made = self.instance.made(params, x, y)

@@ -75,6 +75,8 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[L
         for i, statement in enumerate(statements):
             if not isinstance(statement, ast.For | ast.While):
                 continue
+            if any(isinstance(n, ast.Yield | ast.YieldFrom | ast.Await) for n in ast.walk(statement)):
+                continue  # a generator's loop gives out batches
             if {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} & taken:
                 continue
             counters = {}

@@ -16,10 +16,12 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.differences import Derived
 from comparisons.check.models import Base
+from comparisons.check.styles.cost_beside import Beside
 from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
+from comparisons.check.styles.network_costs import cost_beside, cost_value
 from comparisons.check.styles.network_differences import NumericReading, derived, numeric_reading
 from comparisons.check.styles.network_functions import find_functions
-from comparisons.check.styles.network_objects import find_objects
+from comparisons.check.styles.network_objects import ObjectAccess, find_objects
 from comparisons.check.styles.network_reading import (
     IDENTITY,
     LOSS_TITLES,
@@ -56,6 +58,7 @@ class Known:
 
     access: Access
     reading: Reading
+    cost: Beside | None = None
 
 
 Finder = Callable[[UserFile, frozenset[str]], Iterator[Iterable[Access]]]
@@ -100,8 +103,9 @@ class Networks:
         if unsure:
             file.notes.append(f"{known.access.name} is not compared: {unsure}")
             return None
+        known.cost = cost_beside(known.access, known.reading)
         self._known[known.access.name] = known
-        return _unit(known.access, known.reading)
+        return _with_cost(_unit(known.access, known.reading), known.cost)
 
     def _differences(self, accesses: list[Access]) -> Unit | None:
         """A network that is no chain of known layers, if its gradients are those of some loss of its own output."""
@@ -120,7 +124,7 @@ class Networks:
     def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
         """The network behind the common door."""
         known = self._known[unit.name]
-        return NetworkModel(case, known.access, known.reading)
+        return NetworkModel(case, known.access, known.reading, known.cost)
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The gradients beside derivatives of the user's own output."""
@@ -180,6 +184,17 @@ def _unit(access: Access, reading: Reading) -> Unit:
         tuple(_assumptions(access, reading)),
         tuple(_alternatives(reading)),
     )
+
+
+def _with_cost(unit: Unit, cost: Beside | None) -> Unit:
+    """The unit of a network with a cost among its methods."""
+    if cost is None:
+        return unit
+    owner = unit.members[0].partition(".")[0]
+    members = tuple(dict.fromkeys((*unit.members, f"{owner}.{cost.name}")))
+    if cost.wrong:
+        return replace(unit, members=members, options=unit.options | {"cause": cost.told})
+    return replace(unit, members=members, assumptions=(*unit.assumptions, *([cost.told] if cost.told else [])))
 
 
 SEEDS = 8
@@ -271,11 +286,13 @@ class NetworkModel(Base):
     case : Case
     access : Access
     reading : Reading
+    cost : Beside, optional
+        A method that gives the loss, or should.
     """
 
-    def __init__(self, case: Case, access: Access, reading: Reading) -> None:
+    def __init__(self, case: Case, access: Access, reading: Reading, cost: Beside | None = None) -> None:
         super().__init__(case)
-        self._access, self._reading = access, reading
+        self._access, self._reading, self._cost = access, reading, cost
 
     def differentiate(self, x, target=None, upstream=None, training=True, masks=None):
         """The user's step."""
@@ -288,7 +305,15 @@ class NetworkModel(Base):
             layer: {p: _divided(g, r.scale(m), x.dtype) for p, g in reversed(named.items())}
             for layer, named in grads.items()
         }
-        return Pass({}, None, scaled, {}, upstream)
+        return Pass({}, self._loss(x, target), scaled, {}, upstream)
+
+    def _loss(self, x: Array, target: Array) -> Array | None:
+        """What the network's own cost gives, if it is the loss or should be."""
+        cost = self._cost
+        if cost is None or not isinstance(self._access, ObjectAccess) or (cost.told and not cost.wrong):
+            return None
+        found = cost_value(self._access, self._reading, cost.name, cost.swapped, self.weights(), x, target)
+        return np.asarray(found / cost.scale(len(x)), x.dtype)
 
     def _params(self, dtype: np.dtype) -> dict[str, Array]:
         own = self.weights()

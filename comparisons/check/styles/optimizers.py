@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ from comparisons.check.homes import source_text
 from comparisons.check.models import OptimizerModel
 from comparisons.check.objects import method
 from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.check.update_forms import SMALL, Form, State, forms, hidden_epsilon, within_root
 from comparisons.plan import plan
 from comparisons.trace import Model
-from scratch import Adagrad, Adam, AdamW, Dense, GradientDescent, Momentum, Nesterov, Optimizer, RMSprop, architecture
+from scratch import Dense, GradientDescent, Optimizer, architecture
 
 Array = np.ndarray
 Arrays = dict[str, Array]
@@ -35,7 +36,10 @@ STEP = ("updateparams", "update", "step", "updateparameters", "applygradients", 
         "minimize", "optimise", "updateparam", "gradientdescent", "applygradient", "updatelayer", "performupdate", "run", "updateparamssingle")  # fmt: skip
 KINDS: tuple[tuple[str, str], ...] = (
     (r"adamw", "AdamW"),
-    (r"adadelta|adamax|nadam|amsgrad|lamb|lion|rmsprop(gravesmom)|lbfgs|newton|nadamw", ""),
+    (
+        r"adadelta|adamax|nadam|(?<!optimi[sz]e)radam|ada(belief|bound|mod)|yogi|lookahead|amsgrad|lamb|lion|rmsprop(gravesmom)|lbfgs|newton|nadamw",
+        "",
+    ),
     (r"adam(?!ax)", "Adam"),
     (r"rms", "RMSprop"),
     (r"ada_?grad", "Adagrad"),
@@ -69,8 +73,6 @@ WANTED = {
 }
 USED = {"learning_rate": RATE, "beta": 0.8, "beta1": 0.85, "beta2": 0.97, "epsilon": 1e-8, "weight_decay": 0.02}
 DEFAULTS = {"learning_rate": 0.01, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}
-SMALL = 1e-30
-"""An epsilon that does not show wherever it stands, in float32 either."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Reading:
     rule : Optimizer
     small : bool
         Whether epsilon is set to `SMALL`, as it stands elsewhere than in scratch.
+    alone : str
+        What the frameworks do not have of its form.
     names : tuple of str
         Of weights and biases, and of their gradients, in a layer.
     told : str
@@ -101,6 +105,7 @@ class Reading:
     arguments: dict[str, Any]
     rule: Optimizer
     small: bool = False
+    alone: str = ""
     names: tuple[str, str, str, str] = ("W", "b", "dW", "db")
     told: str = ""
 
@@ -158,6 +163,10 @@ def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | 
 HELD = ("params", "parameters", "model", "net", "network", "layers", "layer", "weights", "modelparams", "param", "grads", "gradients", "shape")  # fmt: skip
 
 
+COUNTERS = ("t", "step", "iteration", "epoch", "timestep", "iter", "batchnum", "niter", "nsteps", "it")
+KEYS = ("key", "id", "index", "i", "layerindex", "layeridx", "layerid", "layername", "name")
+ONE = ("batchsize", "m", "nsamples", "minibatchsize", "epochnum", "epochnumber")
+"""Names of what comes beside parameters and gradients: how many steps there were, which layer it is; how many examples, in the first epoch."""
 EXTRAS = (
     "weightdecay",
     "wd",
@@ -210,7 +219,10 @@ def _forms(cls: type, step: str) -> list[str]:
     """Ways to hand parameters over, those first that the arguments' names speak of."""
     names = [plain(p.name) for p in parameters(getattr(cls, step)) if p.default is p.empty and p.name != "self"]
     held = [plain(p.name) for p in arguments(cls)]
-    if {"w", "b", "dw", "db"} <= set(names):
+    of_layer = {_of_layer(n) for n in names} - {""}
+    if {"w", "b", "dw", "db"} <= {_of_layer(plain(p.name)) for p in parameters(getattr(cls, step))} and (
+        of_layer | set(names) & {*COUNTERS, *KEYS, *ONE, "self"}
+    ) >= {_of_layer(n) or n for n in names}:
         return ["both"]
     if "layer" in names:
         return ["layer"]
@@ -219,13 +231,21 @@ def _forms(cls: type, step: str) -> list[str]:
     if not names:
         holds_layers = any(n in ("layers", "model", "net", "network") for n in held)
         return ["layers held", "network held"] if holds_layers else ["parameters held", "layers held"]
-    if any("name" in n or n in ("key", "id", "index", "i") for n in names) or len(names) >= 3:
+    if any("name" in n or n in KEYS for n in names) or len(names) >= 3:
         return ["one array by name", "one array", "layer"]
     if len(names) == 1:
         return ["layer", "layers", "network", "parameters held", "pairs"]
     if any(n.endswith("s") for n in names[:2]):
         return ["dictionaries", "lists", "one array"]
     return ["one array", "dictionaries", "lists"]
+
+
+def _of_layer(name: str) -> str:
+    """What an argument of this name is of a layer: `w`, `b`, `dw` or `db`; empty if it is none of them."""
+    found = re.fullmatch(r"(d|grad|gradient|delta|nabla)?(w|weights?|b|bias|biases)(d|grads?|gradients?|delta)?", name)
+    if found is None:
+        return ""
+    return ("d" if found[1] or found[3] else "") + found[2][0]
 
 
 def _names(file: UserFile, form: str) -> list[tuple[str, str, str, str]]:
@@ -249,10 +269,9 @@ def _started(file: UserFile, cls: type, reading: Reading) -> Step:
 
     def step(params: Arrays, grads: Arrays) -> Arrays:
         world.set(params, grads)
-        if not made:
-            with _epsilon(cls, reading):
+        with hidden_epsilon(vars(cls).values() if reading.small else ()):
+            if not made:
                 made.append(_made(file, cls, reading, world))
-        with _epsilon(cls, reading):
             return world.stepped(file, made[0])
 
     return step
@@ -266,27 +285,6 @@ def _made(file: UserFile, cls: type, reading: Reading, world: World) -> Any:
             if plain(name) in HYPER["epsilon"]:
                 setattr(thing, name, SMALL)
     return thing
-
-
-class _epsilon:  # noqa: N801  (used as a function)
-    """While it lasts, epsilons that stand in the code of a class as numbers are `SMALL`."""
-
-    def __init__(self, cls: type, reading: Reading) -> None:
-        self._codes = [f for f in vars(cls).values() if isinstance(f, FunctionType)] if reading.small else []
-
-    def __enter__(self) -> None:
-        self._old = [(f, f.__code__, f.__defaults__) for f in self._codes]
-        for f in self._codes:
-            f.__code__ = f.__code__.replace(co_consts=tuple(_smaller(c) for c in f.__code__.co_consts))
-            f.__defaults__ = tuple(_smaller(d) for d in f.__defaults__) if f.__defaults__ else f.__defaults__
-
-    def __exit__(self, *error: object) -> None:
-        for f, code, defaults in self._old:
-            f.__code__, f.__defaults__ = code, defaults
-
-
-def _smaller(value: Any) -> Any:
-    return SMALL if isinstance(value, float) and 0 < value <= 1e-5 else value
 
 
 class World:
@@ -381,14 +379,13 @@ class World:
             case "both":
                 (w, b), (dw, db) = self.params.values(), self.grads.values()
                 known = {"w": w, "b": b, "dw": dw, "db": db}
-                return list(
-                    file.call(
-                        f,
-                        **{
-                            p.name: known.get(plain(p.name), self._steps) for p in parameters(f) if p.default is p.empty
-                        },
-                    )
-                )
+                given = {
+                    p.name: known[_of_layer(plain(p.name))] if _of_layer(plain(p.name)) else self._more(plain(p.name))
+                    for p in parameters(f)
+                    if p.default is p.empty or _of_layer(plain(p.name))
+                }
+                result = file.call(f, **given)
+                return [w, b] if result is None else list(result)[:2]
             case "pairs":
                 file.call(f, list(self._pairs()))
                 return self.values
@@ -414,18 +411,26 @@ class World:
             given: dict[str, Any] = {}
             for j, p in enumerate(asked):
                 called = plain(p.name)
-                if called in ("t", "step", "iteration", "epoch", "timestep", "iter"):
-                    given[p.name] = self._steps
-                elif "name" in called or called in ("key", "id", "index", "i"):
+                if "name" in called or called in KEYS:
                     given[p.name] = _short(name)
-                elif called in ("lr", "learningrate"):
-                    given[p.name] = RATE
+                elif called in (*COUNTERS, *ONE, "lr", "learningrate"):
+                    given[p.name] = self._more(called)
                 else:
                     given[p.name] = self.grads[name] if ("grad" in called or (called.startswith("d") and j) or (j == 1 and not _gradient_first(asked))
                                                          or (j == 0 and _gradient_first(asked))) else w  # fmt: skip
             result = file.call(g, **given)
             results.append(w if result is None else result)
         return results
+
+    def _more(self, called: str) -> Any:
+        """What goes with the parameters in a step."""
+        if called in ("lr", "learningrate"):
+            return RATE
+        if called in ONE:
+            return 1
+        if called in COUNTERS:
+            return self._steps
+        return 0 if called in ("i", "index", "layerindex", "layeridx") else "layer1"
 
     def _own(self, thing: Any, i: int) -> Any:
         import copy
@@ -480,18 +485,16 @@ def _followed(step: Step) -> list[Arrays]:
     return found
 
 
-def _of_rule(
-    rule: Callable[[Array, Array, dict[str, Array], int], Array], start: Callable[[Array], dict[str, Array]]
-) -> Step:
-    """The same door for a rule of ours."""
-    states: dict[str, dict[str, Array]] = {}
+def _of_form(form: Form) -> Step:
+    """The same door for a form of ours."""
+    states: dict[str, State] = {}
     count = [0]
 
     def step(params: Arrays, grads: Arrays) -> Arrays:
         count[0] += 1
         for n, a in params.items():
-            states.setdefault(n, start(a))
-        return {n: rule(a, grads[n], states[n], count[0]) for n, a in params.items()}
+            states.setdefault(n, form.start(a))
+        return {n: form.step(a, grads[n], states[n], count[0]) for n, a in params.items()}
 
     return step
 
@@ -509,28 +512,27 @@ def _apart(a: list[Arrays], b: list[Arrays]) -> float:
 
 
 def _fitted(file: UserFile, cls: type, reading: Reading) -> Reading | None:
-    """The reading with the rule that the code follows, or the usual one if it follows none; None if it moves nothing."""
+    """The reading with the form that the code follows, or the usual one if it follows none; None if it moves nothing."""
     history = _followed(_started(file, cls, reading))
     drawn = plan(_case("probe", GradientDescent(RATE)))
     w = {f"dense1.{n}": a for n, a in drawn.weights.params["dense1"].items()}
     if all(np.array_equal(history[-1][n], w[n]) for n in w) or any(history[-1][n].shape != w[n].shape for n in w):
         return None
-    values = _values(file, cls, reading)
     longest, chosen = -1, reading
-    for rule, told in _rules(reading.kind, values):
-        steps = _agreeing(history, _followed(_of_rule(rule.update, rule.initial_state)))
-        if steps > longest:
-            longest, chosen = steps, replace(reading, rule=rule, told=told if steps else "")
-    for variant, told in _elsewhere(reading.kind, values):
-        steps = _agreeing(history, _followed(_of_rule(variant, _two_moments)))
-        if steps > longest:
-            small = next(_rules(reading.kind, values | {"epsilon": SMALL}))[0]
-            longest, chosen = steps, replace(reading, rule=small, small=True, told=told)
+    hide = within_root(cls)
+    for form in forms(reading.kind, _values(file, cls, reading), _constants(cls)):
+        steps = _agreeing(history, _followed(_of_form(form)))
+        # Of code that follows none the epsilon is left out of sight, where it stands elsewhere: something else is wrong.
+        nearer = steps > longest or (form.small and hide and steps == longest and not chosen.small)
+        if steps == len(history) or (nearer and not form.alone):
+            told = form.told if steps or form.small else ""
+            longest = steps
+            chosen = replace(
+                reading, rule=form.rule, small=form.small, alone=form.told if form.alone else "", told=told
+            )
+        if steps == len(history):
+            break
     return chosen
-
-
-def _two_moments(a: Array) -> dict[str, Array]:
-    return {"v": np.zeros_like(a), "s": np.zeros_like(a)}
 
 
 def _agreeing(a: list[Arrays], b: list[Arrays]) -> int:
@@ -575,67 +577,6 @@ def _constants(cls: type) -> list[float]:
     )
 
 
-def _rules(kind: str, v: dict[str, float]) -> Iterator[tuple[Optimizer, str]]:
-    """Forms of a rule that scratch has, the usual one first."""
-    rate, beta, eps = v["learning_rate"], v["beta"], v["epsilon"]
-    match kind:
-        case "GradientDescent":
-            yield GradientDescent(rate), ""
-        case "Momentum":
-            yield Momentum(rate / (1 - beta), beta), "momentum sums gradients, v = beta v + g, as the frameworks do"
-            yield Momentum(rate, beta), "momentum averages gradients, v = beta v + (1 - beta) g"
-        case "Nesterov":
-            yield Nesterov(rate, beta), ""
-        case "RMSprop":
-            yield RMSprop(rate, beta, eps), ""
-        case "Adagrad":
-            yield Adagrad(rate, eps), ""
-        case "Adam":
-            yield Adam(rate, v["beta1"], v["beta2"], eps), ""
-        case "AdamW":
-            yield AdamW(rate, v["beta1"], v["beta2"], eps, v["weight_decay"]), ""
-
-
-Rule = Callable[[Array, Array, dict[str, Array], int], Array]
-INSIDE = "epsilon stands inside the root; for the comparison it is made so small that its place does not matter"
-BEFORE = "epsilon is added before the bias correction, as in Keras; for the comparison it is made so small that its place does not matter"
-
-
-def _elsewhere(kind: str, v: dict[str, float]) -> Iterator[tuple[Rule, str]]:
-    """Forms of a rule with epsilon elsewhere, which are right too; used to recognise them, never to judge."""
-    rate, beta, eps, b1, b2 = v["learning_rate"], v["beta"], v["epsilon"], v["beta1"], v["beta2"]
-
-    def rms(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
-        s["s"] = beta * s["s"] + (1 - beta) * g**2
-        return w - rate * g / np.sqrt(s["s"] + eps)
-
-    def adagrad(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
-        s["s"] = s["s"] + g**2
-        return w - rate * g / np.sqrt(s["s"] + eps)
-
-    def moments(g: Array, s: dict[str, Array]) -> None:
-        s["v"], s["s"] = b1 * s["v"] + (1 - b1) * g, b2 * s["s"] + (1 - b2) * g**2
-
-    def decayed(w: Array) -> Array:
-        return w - rate * v["weight_decay"] * w if kind == "AdamW" else w
-
-    def hat(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
-        moments(g, s)
-        return decayed(w) - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * s["v"] / (np.sqrt(s["s"]) + eps)
-
-    def inside(w: Array, g: Array, s: dict[str, Array], t: int) -> Array:
-        moments(g, s)
-        return decayed(w) - rate * s["v"] / (1 - b1**t) / np.sqrt(s["s"] / (1 - b2**t) + eps)
-
-    of: dict[str, list[tuple[Rule, str]]] = {
-        "RMSprop": [(rms, INSIDE)],
-        "Adagrad": [(adagrad, INSIDE)],
-        "Adam": [(hat, BEFORE), (inside, INSIDE)],
-        "AdamW": [(hat, BEFORE), (inside, INSIDE)],
-    }
-    yield from of.get(kind, [])
-
-
 def _described(file: UserFile, name: str, reading: Reading) -> Unit:
     kind = type(reading.rule).__name__
     told = [reading.told] if reading.told else []
@@ -647,6 +588,6 @@ def _described(file: UserFile, name: str, reading: Reading) -> Unit:
         file.own[name],
         (f"{name}.{reading.step}",),
         (case,),
-        {"reading": reading},
-        tuple(told),
+        {"reading": reading} | ({"alone": reading.alone} if reading.alone else {}),
+        () if reading.alone else tuple(told),
     )

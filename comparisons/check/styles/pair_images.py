@@ -11,6 +11,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.calling import Aliases, array, bound, parameters, plain, quiet, shaped
 from comparisons.check.models import LayerModel, Ran
+from comparisons.check.modes import function_told_apart
 from comparisons.check.recipes import Free, Recipe
 from comparisons.check.styles.pair_layers import (
     EPSILONS,
@@ -251,7 +252,7 @@ def _channel_unit(file: UserFile, pair: Pair, groups: bool, epsilon: float, layo
         Case(f"check/{pair.name}/training", arch, (3, 2), (4, 5, 6)),
         Case(f"check/{pair.name}/small", arch, (3,), (3, 2, 6), "tiny"),
     ]
-    if not groups and pair.forward:
+    if not groups and pair.forward and function_told_apart(file, pair.forward):
         cases.append(Case(f"check/{pair.name}/evaluation", arch, (2,), (4, 5, 6), training=False))
     eps = "" if epsilon == EPSILONS[0] else f"epsilon is {epsilon:g}"
     title = "group norm" if groups else "batch norm of channels"

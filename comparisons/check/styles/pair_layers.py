@@ -13,6 +13,7 @@ from comparisons.case import Case
 from comparisons.check.calling import Aliases, array, quiet, shaped, tree
 from comparisons.check.drawing import planned_draws
 from comparisons.check.models import LayerModel, Ran
+from comparisons.check.modes import function_told_apart
 from comparisons.check.recipes import Free, Recipe
 from comparisons.check.styles.pairs import Pair, pairs, run_pair
 from comparisons.check.unit import Unit, UserError, UserFile
@@ -264,7 +265,7 @@ def _norm_unit(file: UserFile, pair: Pair, batch: bool, epsilon: float, layout: 
     # A variance near epsilon shows where epsilon stands.
     cases = [Case(f"check/{name}/training", arch, (6, 5) if batch else (6,), (4,))]
     cases.append(Case(f"check/{name}/small", arch, (7,), (4,), "tiny"))
-    if batch and pair.forward:
+    if batch and pair.forward and function_told_apart(file, pair.forward):
         cases.append(Case(f"check/{name}/evaluation", arch, (5,), (4,), training=False))
     told = COLUMNS if LAYOUTS[layout].columns else ""
     eps = "" if epsilon == EPSILONS[0] else f"epsilon is {epsilon:g}"
@@ -319,8 +320,10 @@ def dropout(bases: tuple[str, ...], usual: str) -> Recipe:
     def find(file: UserFile, free: Free) -> Iterable[Sequence[Unit]]:
         for pair in pairs(free, bases):
             if pair.forward:
+                told = function_told_apart(file, pair.forward)
                 yield [
-                    _dropout_unit(file, pair, kept, low, layout)
+                    _dropout_unit(file, pair, kept, low, layout, plain)
+                    for plain in ((False, True) if told else (False,))
                     for layout in ("rows", "columns")[:: 1 if usual == "rows" else -1]
                     for kept in (True, False)
                     for low in (True, False)
@@ -329,14 +332,17 @@ def dropout(bases: tuple[str, ...], usual: str) -> Recipe:
     return Recipe(find, _dropout_model)
 
 
-def _dropout_unit(file: UserFile, pair: Pair, kept: bool, low: bool, layout: str) -> Unit:
+def _dropout_unit(file: UserFile, pair: Pair, kept: bool, low: bool, layout: str, plain: bool) -> Unit:
     arch = architecture(Dropout(0.75))
-    cases = [
-        Case(f"check/{pair.name}/training", arch, (8,), (9,)),
-        Case(f"check/{pair.name}/evaluation", arch, (6,), (9,), training=False),
-    ]
+    cases = [Case(f"check/{pair.name}/training", arch, (8,), (9,))]
+    if function_told_apart(file, pair.forward):
+        cases.append(Case(f"check/{pair.name}/evaluation", arch, (6,), (9,), training=False))
     told = "p is the probability of keeping a unit" if kept else "p is the probability of dropping a unit"
-    return unit_of(file, pair, "dropout", cases, {"kept": kept, "low": low, "layout": layout}, told)
+    options = {"kept": kept, "low": low, "layout": layout, "factor": 1 / 0.75 if plain else 1.0}
+    return unit_of(file, pair, "dropout", cases, options, told, PLAIN if plain else "")
+
+
+PLAIN = "the mask is applied without 1/keep_prob, and evaluation multiplies by keep_prob instead"
 
 
 def _dropout_model(file: UserFile, unit: Unit, case: Case) -> Model:
@@ -356,6 +362,8 @@ def _dropout_model(file: UserFile, unit: Unit, case: Case) -> Model:
             why = "draws its mask from normal numbers (randn), not from uniform ones (rand)"
             why = why if drawn.normal else "draws no mask of its input's shape with numpy's random numbers"
             raise UserError(f"{pair.forward} {why}")
-        return ran(pair, out, grads, params, layout)
+        done, factor = ran(pair, out, grads, params, layout), options["factor"]
+        output, dx = (None if a is None else a * factor for a in (done.output, done.input_grad))
+        return Ran(output, dx)
 
     return LayerModel(case, run)

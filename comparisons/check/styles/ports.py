@@ -7,14 +7,16 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from comparisons import ports
 from comparisons.case import Case
 from comparisons.check.homes import source_tree
+from comparisons.check.repro_port import PortLines, port_lines
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.errors import BackproofError
-from comparisons.ports import PortResult
+from comparisons.ports import Incomparable, PortResult
 from comparisons.trace import Model
 from scratch import Dense, architecture
 
@@ -34,7 +36,13 @@ class Ports:
         models = dict(self._models(file, taken))
         torches = [n for n, framework in models.items() if framework == "torch"]
         kerases = [n for n, framework in models.items() if framework == "tensorflow"]
-        return [_unit(file, a, b) for a, b in _paired(torches, kerases)]
+        pairs = _paired(torches, kerases)
+        copies = [
+            c
+            for name in _copying(file)
+            if len(pairs) == 1 and name not in taken and (c := _copy(file, name, *pairs[0]))
+        ]
+        return [*(_unit(file, a, b) for a, b in pairs), *copies]
 
     def _models(self, file: UserFile, taken: frozenset[str]) -> Iterator[tuple[str, str]]:
         """Names that give a model, with its framework; parts of another model are left out."""
@@ -58,9 +66,32 @@ class Ports:
         """The comparison of one pair."""
         subject, reference = (_made(file, unit.options[role]) for role in ("subject", "reference"))
         try:
+            if "copy" in unit.options:
+                first = unit.options["first"]
+
+                def copy(mine: Any, theirs: Any) -> None:
+                    file.call(unit.options["copy"], *((mine, theirs) if first == "subject" else (theirs, mine)))
+
+                return ports.compare_copied(copy, subject, reference, unit.name)
             return ports.compare_models(subject, reference, unit.name, seed=case.seed)
+        except Incomparable as error:
+            row = {
+                "case": case.id, "suite": case.suite, "phase": "forward", "step": 0, "layer": "", "tensor": "*", "subject": "file",
+                "reference": "port", "dtype": "float64", "scope": "propagated", "verdict": "vacuous", "diagnosis": str(error),
+            }  # fmt: skip
+            return PortResult([row], ())
         except BackproofError as error:
-            raise UserError(str(error)) from error
+            raise UserError(str(error)) from None
+
+    def lines(self, file: UserFile, unit: Unit, tensor: str, training: bool) -> PortLines:
+        """A failing comparison of the pair as lines of a test; `Unportable` if there are none."""
+        models = {}
+        for role in ("subject", "reference"):
+            name = unit.options[role]
+            known = file.namespace.get(name)
+            made = callable(known) and ports.framework(type(known)) is None
+            models[role] = _made(file, name), f"{name}()" if made else name
+        return replace(port_lines(unit, models, tensor, training), there=frozenset(file.namespace))
 
 
 def _unit(file: UserFile, torch: str, keras: str) -> Unit:
@@ -77,6 +108,39 @@ def _unit(file: UserFile, torch: str, keras: str) -> Unit:
         {"port": True, "subject": subject, "reference": reference},
         (f"{reference}, which stands first, is the original",),
     )
+
+
+_COPIES = re.compile(r"set_weights|load_state_dict|\.copy_\(|\.assign\(|from_numpy|\.data\s*=|nn\.Parameter|weight")
+
+
+def _copying(file: UserFile) -> list[str]:
+    """Functions of two arguments that seem to carry weights from one model to another."""
+    found = []
+    for name, f in file.functions().items():
+        asked = [p for p in _parameters(f) if p.default is p.empty]
+        text = _source(file, name)
+        if (
+            len(asked) == 2
+            and len(_COPIES.findall(text)) > 1
+            and re.search("set_weights|get_weights|state_dict|get_layer|\\.layers", text)
+        ):
+            found.append(name)
+    return found
+
+
+def _copy(file: UserFile, name: str, torch: str, keras: str) -> Unit | None:
+    """The unit of a copying function, with its arguments in the order in which it runs."""
+    reference, subject = sorted((torch, keras), key=file.own.__getitem__)
+    for first in ("subject", "reference"):
+        models = [_made(file, n) for n in ((subject, reference) if first == "subject" else (reference, subject))]
+        try:
+            file.call(name, *models)
+        except UserError:
+            continue
+        case = Case(f"check/{name}/port", architecture(Dense(1, 1)), (1,), (1,))
+        options = {"port": True, "subject": subject, "reference": reference, "copy": name, "first": first}
+        return Unit(name, "ports", "weights carried over", file.own[name], (name,), (case,), options)
+    return None
 
 
 def _paired(torches: list[str], kerases: list[str]) -> list[tuple[str, str]]:

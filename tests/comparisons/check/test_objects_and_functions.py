@@ -31,6 +31,12 @@ UNITS: dict[str, set[str]] = {
     "layers_small_images.py": {"Conv3x3", "MaxPool2", "Softmax"},
     "layers_own_rate.py": {"ReLU", "Dense", "SigmoidLayer", "FullyConnected"},
     "layers_unfolded_images.py": {"Convolution", "Pooling"},
+    "layers_of_other_kinds.py": {
+        "Dense", "MaxPooling1D", "MaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "HardSigmoid",
+        "LayerNormalization", "ActivationLayer", "Dropout",
+    },
+    "losses_and_curves_library.py": {"MeanSquaredError", "CategoricalCrossentropy", "CrossEntropyOfShares", "Sigmoid", "Softmax"},
+    "optimizers_by_layer.py": {"SGD", "Momentum", "Adam", "RMSprop"},
     "layers_mixed_habits.py": {
         "Linear", "Relu", "Softmax", "CrossEntropy", "Sigmoid", "FullyConnected", "LinearLayer", "SigmoidLayer", "compute_cost", "MaxPool",
         "Dropout", "RNNCell",
@@ -63,6 +69,25 @@ MISTAKES: dict[str, list[Mistake]] = {
         ("layer.weight_cache += layer.dweights**2", "layer.weight_cache = layer.dweights**2", "Optimizer_Adagrad", "step2/param/dense1.W",
          "overwritten instead of accumulated"),
         ("-2 * (y_true - dvalues) / outputs", "-(y_true - dvalues) / outputs", "Loss_MeanSquaredError", "grad/loss.input", "half"),
+    ],
+    "layers_of_other_kinds.py": [
+        ("return output_error @ self.weights.T", "return output_error @ self.weights.T / len(output_error)", "Dense", "grad/dense1.input", ""),
+        ("window == window.max(axis=(1, 2), keepdims=True)", "window >= 0", "MaxPooling2D", "grad/maxpool2d1.input", ""),
+        ("axis=2), w, axis=3) / (h * w)", "axis=2), w, axis=3)", "GlobalAveragePooling2D", "grad/globalaveragepool2d1.input", ""),
+        ("lambda y: 1 - y**2", "lambda y: 1 - np.tanh(y) ** 2", "ActivationLayer", "grad/tanh1.input", "at a"),
+        ("return grad * self.mask", "return grad", "Dropout", "grad/dropout1.input", "mask"),
+    ],
+    "losses_and_curves_library.py": [
+        ("return -y_true / p", "return y_true / p", "CategoricalCrossentropy", "grad/loss.input", "sign"),
+        ("2 * (y_pred - y_true) / y_true.size", "(y_pred - y_true) / y_true.size", "MeanSquaredError", "grad/loss.input", "half"),
+        ("(whole - y_true / y_pred)", "(y_pred - y_true / y_pred)", "CrossEntropyOfShares", "grad/loss.input", ""),
+        ("return s * (1 - s)", "return s * (1 + s)", "Sigmoid", "grad/sigmoid1.input", ""),
+    ],
+    "optimizers_by_layer.py": [
+        ("if self.velocity_w is None:", "if self.learning_rate:", "Momentum", "step2/param/dense1.W", "not kept"),
+        ("self.beta_1 * self.m.get(key, 0)", "self.beta_1 + self.m.get(key, 0)", "Adam", "", ""),
+        ("self.rho * self.cache + (1 - self.rho) * np.square", "self.rho * (self.cache + (1 - self.rho)) * np.square", "RMSprop",
+         "step1/param/dense1.W", ""),
     ],
     "layers_one_example.py": [
         ("return 1 - np.tanh(x) ** 2", "return 1 - x ** 2", "Tanh", "grad/tanh1.input", "taken at z, not at a"),

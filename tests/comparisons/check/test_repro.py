@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 from comparisons.check.repro_find import way
 from comparisons.check.repro_record import Recorder, Unwritable
 from comparisons.check.unit import UserFile
+from reference import missing
 
 SAMPLES = Path(__file__).parent / "samples"
 Mistakes = list[tuple[str, str]]
@@ -46,6 +47,7 @@ CASES: dict[str, tuple[str, Mistakes, set[str]]] = {
         [("return dout * self.mask", "return dout"), ("(1.0 - self.out) * self.out", "(1.0 + self.out) * self.out")],
         {"test_dropout", "test_sigmoid"},
     ),
+    "assembled": ("course_rnn.py", [("dWc = np.dot(dcct, concat.T)", "dWc = np.dot(2 * dcct, concat.T)")], {"gradients['dWc'][0:"}),
     "network": ("network_functions_dicts.py", [("(1 - np.power(A1, 2))", "(1 - A1)")], {"test_"}),
 }  # fmt: skip
 """Sample, mistakes as (right, wrong), and words in the names of the files or tests that are to be written."""
@@ -225,3 +227,56 @@ def test_what_cannot_be_written_is_said() -> None:
     assert "is no function of the file" in recorder.recording.problem
     with pytest.raises(Unwritable):
         recorder._written(object(), "x")
+
+
+PORT = """
+import keras
+import torch
+from keras import layers
+from torch import nn
+
+
+class Original(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(4 * 3 * 2, 5)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.norm(self.conv(x))), 2)
+        return self.head(torch.flatten(x, 1))
+
+
+def ported():
+    return keras.Sequential(
+        [
+            keras.Input((6, 4, 2)),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.BatchNormalization(epsilon=1e-5, momentum=0.9),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+"""
+
+
+def test_a_port_is_written_with_both_models(tmp_path: Path) -> None:
+    for framework in ("torch", "tensorflow"):
+        if reason := missing(framework):
+            pytest.skip(reason)
+    from comparisons.check.judging import check
+    from comparisons.check.repro import reproduce
+
+    for i, wrong in enumerate(("epsilon=1e-3, momentum=0.9", "epsilon=1e-5, momentum=0.99")):
+        path, out = tmp_path / "port.py", tmp_path / str(i)
+        path.write_text(PORT.replace("epsilon=1e-5, momentum=0.9", wrong))
+        (made,) = reproduce(path, check(path, ("torch",), seconds=120.0), out, seconds=120.0)
+        assert made.path is not None, made.problem
+        text = made.path.read_text()
+        assert ("get_weights()[-2]" in text) == (i == 1)
+        assert "1 failed" in pytest_says(out)
+        made.path.write_text(text.replace(wrong, "epsilon=1e-5, momentum=0.9"))
+        assert "1 passed" in pytest_says(out)

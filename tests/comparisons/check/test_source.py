@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from comparisons.check import source
-from comparisons.check.unit import UserError, UserFile
+from comparisons.check.unit import UserError, UserFile, refuses
 from comparisons.errors import BackproofError
 
 
@@ -44,7 +44,7 @@ data = open("no such file").read()
 
 def test_a_constant_that_a_function_needs_is_missed_aloud(tmp_path: Path) -> None:
     file = load(tmp_path, "def load_data(): return 3\ndata = load_data()\ndef f(): return data\n")
-    assert file.notes == ["data (line 2) was not run; functions that need it fail"]
+    assert file.notes == ["not run, as it reads data or calls more than definitions: data (line 2)"]
 
 
 def test_modules_beside_the_course_notebooks_are_stood_in_for(tmp_path: Path) -> None:
@@ -66,6 +66,18 @@ def test_python_2_is_understood(tmp_path: Path) -> None:
     file = load(tmp_path, "def f(x):\n    print 'value', x\n    return sum(xrange(x))\n")
     assert file.call("f", 4) == 6
     assert "Python 2" in file.notes[0]
+
+
+def test_magics_are_told_from_what_only_begins_like_them(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "code", "source": ["def f(x):\n", "    return ('%d'\n", "        % x)"]},
+        {"cell_type": "code", "source": ["%%bash\n", "for i in *; do echo $i; done"]},
+        {"cell_type": "code", "source": ["%%time\n", "def g(x):\n", "    %timeit f(x)\n", "    return x\n", "g?"]},
+    ]
+    file = load(tmp_path, json.dumps({"cells": cells}), "mine.ipynb")
+    assert file.call("f", 3) == "3"
+    assert file.own == {"f": 1, "g": 7}
+    assert file.notes == ["lines are counted through the code cells, which begin at 1, 4, 6"]
 
 
 def test_a_notebook_is_its_code_cells(tmp_path: Path) -> None:
@@ -151,3 +163,24 @@ def test_the_windows_that_stand_in_are_the_transposes_of_each_other(tmp_path: Pa
     other = rng.standard_normal(columns.shape)
     back = file.namespace["col2im"](other, x.shape, 3, 2, 2, 1)
     np.testing.assert_allclose((columns * other).sum(), (x * back).sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("if x.ndim != 3:\n        raise ValueError('sequences alone')", True),
+        ("batch, steps, n = x.shape", True),
+        ("return x.shape[2]", True),
+        ("return x @ x", False),
+        ("return np.stack([x, x[0]])", False),
+        ("assert x.shape == (3, 2)", False),
+        ("a, b, c = x", False),
+    ],
+)
+def test_what_code_says_it_does_not_take_is_told_from_its_mistakes(tmp_path: Path, body: str, refused: bool) -> None:
+    import numpy as np
+
+    file = load(tmp_path, f"import numpy as np\ndef f(x):\n    {body}\n")
+    with pytest.raises(UserError) as caught:
+        file.call("f", np.ones((2, 3)))
+    assert refuses(caught.value) is refused

@@ -1,0 +1,158 @@
+"""What may be given for the arguments of a function that computes a cost: several things by name, of sizes that differ from each other."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from comparisons.check.styles.network_arguments import RATE, SIZES, is_x, is_y, role
+
+Array = np.ndarray
+M, N, H, K = 7, 4, 6, 3
+"""Examples, features, hidden units (or words of a vocabulary), outputs."""
+STRENGTH = 0.7
+"""Of a regulariser: not 0, so that it shows."""
+_SIZES = {"input_size": N, "hidden_size": H, "output_size": K, "batch_size": M, "epochs": 1, "rate": RATE, "flag": False, "seed": 0}  # fmt: skip
+_COUNT = re.compile(r"size|dim|num|layer|count|units|nodes|neurons|^n_|^n[a-z]?$", re.IGNORECASE)
+STRENGTHS = re.compile(
+    r"(lambda|lam|lamda|lmbda|lambd|reg|l2|l1|alpha|mu|c|decay|rho|sparsity|corruption)\w*", re.IGNORECASE
+)
+_FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
+_MATRIX = re.compile(r"(W|U|V|Theta|weights?|w)_?\w{0,3}|theta\d")
+BIAS = re.compile(r"(b|bias|intercept)\w{0,4}", re.IGNORECASE)
+_VECTORS = re.compile(r"\w*(vec(tor)?s|embeddings?|matrix)", re.IGNORECASE)
+_VECTOR = re.compile(r"\w*(vec(tor)?|predicted)", re.IGNORECASE)
+_INDEX = re.compile(r"\w*(idx|index|word|token|target|id)", re.IGNORECASE)
+_SAMPLER = re.compile(r"dataset|sampler|corpus|vocab\w*", re.IGNORECASE)
+STATE = re.compile(
+    r"(h|c|s)_?(prev|0|init|t_?1)|(prev|init)\w*_?(h|c|state|hidden)\w*|hprev|cprev|state\w*|hidden", re.IGNORECASE
+)
+
+
+class Sampler:
+    """In the place of a data set that draws words: whatever is asked of it, it gives indices, some of them again and again."""
+
+    ORDER = (1, 3, 1, 4, 0, 1, 3, 5)
+
+    def __init__(self) -> None:
+        self._drawn = 0
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def draw(*args: Any, **kwargs: Any) -> int:
+            self._drawn += 1
+            return self.ORDER[self._drawn % len(self.ORDER)]
+
+        return draw
+
+
+@dataclass(frozen=True)
+class Given:
+    """One way of filling an argument.
+
+    Attributes
+    ----------
+    kind : str
+        `real`, `ones and more` (a first column of ones), `binary`, `one-hot`, `labels`, `labels from 1`, `numbers`, `sampler`, `fixed`.
+    shape : tuple of int
+    value : object
+        Of what is fixed.
+    """
+
+    kind: str
+    shape: tuple[int, ...] = ()
+    value: Any = None
+
+    def drawn(self, rng: np.random.Generator) -> Any:
+        """Fresh numbers of this kind."""
+        match self.kind:
+            case "real":
+                return 0.5 * rng.standard_normal(self.shape)
+            case "ones and more":
+                a = 0.5 * rng.standard_normal(self.shape)
+                a[:, 0] = 1.0
+                return a
+            case "binary":
+                return (np.arange(M) % 2).astype(float).reshape(self.shape)
+            case "one-hot":
+                a = np.eye(K)[np.arange(M) % K]
+                return a if self.shape == a.shape else a.T.copy()
+            case "labels":
+                return (np.arange(M) % K).reshape(self.shape)
+            case "labels from 1":
+                return (1 + np.arange(M) % K).reshape(self.shape)
+            case "sampler":
+                return Sampler()
+        return self.value
+
+
+def _reals(*shapes: tuple[int, ...]) -> list[Given]:
+    return [Given("real", shape) for shape in shapes]
+
+
+def _flat() -> list[Given]:
+    """All parameters in one vector: of a linear model, with or without a bias; of a network; of an autoencoder."""
+    lengths = (N, N + 1, H * (N + 1) + K * (H + 1), 2 * H * N + H + N, K * N, K * (N + 1))
+    return [*_reals(*((n,) for n in lengths)), *_reals((N, 1), (N + 1, 1), (1, N), (1, N + 1))]
+
+
+def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
+    """What may be given for an argument of this name, the likely ones first.
+
+    Parameters
+    ----------
+    name : str
+    widths : tuple of int
+        Sizes that inputs may have besides the usual one.
+    """
+    meaning = role(name)
+    data = not _COUNT.search(name)
+    if meaning in _SIZES and not (data and (is_x(name) or is_y(name))):
+        return [Given("fixed", value=_SIZES[meaning])]
+    if STATE.fullmatch(name):
+        return _reals((H, 1), (H,), (1, H), (SIZES[1], 1), (SIZES[1],), (1, SIZES[1]))
+    if BIAS.fullmatch(name):
+        return [Given("fixed", value=np.asarray(0.3)), *_reals((K,), (1, K), (K, 1), (1,))]
+    if _MATRIX.fullmatch(name) and not _FLAT.fullmatch(name):
+        return _reals((N, K), (K, N), (N,), (N, 1), (H, N), (N, H), (K, H), (H, K))
+    if _VECTORS.fullmatch(name):
+        return _reals((H, N))
+    if _SAMPLER.fullmatch(name):
+        return [Given("sampler")]
+    if _VECTOR.fullmatch(name):
+        return _reals((N,), (1, N), (N, 1))
+    if _FLAT.fullmatch(name):
+        return [*_flat(), *_reals((N, K), (K, N), (N + 1, K), (K, N + 1))]
+    if is_y(name):
+        kinds = [("binary", (M,)), ("binary", (M, 1)), ("labels", (M,)), ("one-hot", (M, K)), ("labels from 1", (M,)),
+                 ("labels", (M, 1)), ("labels from 1", (M, 1)), ("binary", (1, M)), ("one-hot", (K, M))]  # fmt: skip
+        found = [*(Given(*kind) for kind in kinds), Given("fixed", value=[2, 1, 3])]
+        return [*found, Given("fixed", value=2)] if _INDEX.fullmatch(name) else found
+    if is_x(name):
+        wide = [shape for n in widths for shape in ((M, n), (n, M))]
+        found = [Given("real", (M, N)), Given("ones and more", (M, N + 1)), *_reals((N, M), (N + 1, M), (N,), *wide)]
+        return [*found, Given("fixed", value=[0, 2, 1])]
+    if _INDEX.fullmatch(name):
+        return [Given("fixed", value=2)]
+    if STRENGTHS.fullmatch(name):
+        return [Given("fixed", value=STRENGTH)]
+    if meaning == "keep":
+        return [Given("fixed", value=1.0)]
+    return []
+
+
+def combinations(names: list[str], widths: tuple[int, ...], most: int) -> Iterator[dict[str, Given]]:
+    """Ways of filling all arguments, the likely ones first: those whose places in the lists of choices add up to little."""
+    lists = [choices(name, widths) for name in names]
+    if not all(lists):
+        return
+    places = itertools.product(*(range(len(given)) for given in lists))
+    for chosen in sorted(itertools.islice(places, 20_000), key=sum)[:most]:
+        yield {name: given[i] for name, given, i in zip(names, lists, chosen, strict=True)}

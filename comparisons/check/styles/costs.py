@@ -1,0 +1,541 @@
+"""Costs with their gradients, however they are handed over, beside finite differences of the cost.
+
+`costFunction(theta, X, y, lambda)` that returns both, or two functions of the same arguments; one that updates its parameters, beside a
+cost; methods of a class with the parameters in the object. What to give for the arguments is tried out: the gradients must come back
+in the shapes of parameters. Of several ways that run, the one counts under which most gradients are derivatives of the cost.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from comparisons.check.differences import Derived, gradient
+from comparisons.check.homes import line
+from comparisons.check.styles.cost_arguments import BIAS, STATE, STRENGTH, STRENGTHS, Given, M, combinations
+from comparisons.check.styles.network_access import found_arrays, looks_like_gradient, match_gradients
+from comparisons.check.styles.network_arguments import (
+    RATE,
+    constructor_arguments,
+    is_x,
+    is_y,
+    parameters_of,
+    role,
+)
+from comparisons.check.styles.network_objects import FORWARD, assign, construct, held, returned_names
+from comparisons.check.unit import UserError, UserFile
+
+Array = np.ndarray
+TRIED = 500
+"""Ways of filling the arguments of one function that are tried at most."""
+CALLS = 2500
+"""Calls of the cost that may be spent on choosing among ways that run: six for each element of the parameters."""
+MOST = 400
+"""Elements of parameters from which they would take too long."""
+NEAR = 1e-6
+_PREDICTED = re.compile(r"(y_?)?(hat|pred\w*|prob\w*)|out(put)?|a2|al|h", re.IGNORECASE)
+"""Arguments that are outputs of the forward method."""
+_DECAYS = {"nothing": 0.0, "l/m W": STRENGTH / M, "l W": STRENGTH, "l/(2m) W": STRENGTH / (2 * M), "2 l/m W": 2 * STRENGTH / M,
+           "l/2 W": STRENGTH / 2, "2 l W": 2 * STRENGTH}  # fmt: skip
+_FACTORS = {f"m times too large (m = {M}): the 1/m is missing": M, f"divided by m once too often (m = {M})": 1 / M, "twice too large": 2.0,
+            "half as large as it should be": 0.5, "of the wrong sign": -1.0}  # fmt: skip
+HALF_OR_DOUBLE = (0.5, 2.0)
+_COST = re.compile(
+    r"\w*(cost|loss|objective|likelihood|error|energy)\w*|J|nll|\w*_?mse|score_and_grad\w*", re.IGNORECASE
+)
+_GRADIENT = re.compile(r"\w*(grad|deriv|prime|jac|backprop)\w*|d(J|cost|loss)\w*", re.IGNORECASE)
+_UPDATE = re.compile(r"\w*(gradient_?descent|sgd|update|train|fit|step|optimi[sz]e|learn)\w*|gd", re.IGNORECASE)
+
+
+@dataclass
+class Objective:
+    """A cost and what claims to be its gradient.
+
+    Attributes
+    ----------
+    file : UserFile
+    owner : str
+        The class whose methods they are; empty at the top level.
+    cost, gradient : str
+        The functions; the same if one returns both.
+    forward : str
+        The method whose output is asked for where an argument is a prediction.
+    template : object
+        An object of the class.
+    given : dict of str to Given
+        How arguments of both are filled.
+    updates : bool
+        Whether the second one moves parameters, by the rate times the gradient.
+    scale : float
+        The gradients are so many times those of the cost, all of them.
+    parameters : tuple of str
+        Arguments, and places in the object, of which the cost depends.
+    """
+
+    file: UserFile
+    owner: str
+    cost: str
+    gradient: str
+    forward: str = ""
+    template: Any = None
+    given: dict[str, Given] = field(default_factory=dict)
+    updates: bool = False
+    scale: float = 1.0
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        return "cost with an update" if self.updates else "cost with its gradient"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names in the file."""
+        prefix = f"{self.owner}." if self.owner else ""
+        return tuple(dict.fromkeys((prefix + self.cost, prefix + self.gradient)))
+
+    @property
+    def line(self) -> int:
+        """Where the gradient is calculated."""
+        return line(self.file, self.owner, self.gradient)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was assumed."""
+        if self.scale == 1:
+            return []
+        what = "the update goes by" if self.updates else "gradients are"
+        return [f"{what} {self.scale:.4g} times the gradient of the cost, throughout"]
+
+    def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
+        """The gradient by every parameter for which one comes back."""
+        values = {name: given.drawn(rng) for name, given in self.given.items()}
+        inner = self._inner(rng)
+        for name, claimed in self._claims(values, inner).items():
+            place = np.asarray((inner if name in inner else values)[name], dtype=np.float64)
+
+            def cost(v: Array, name: str = name) -> Array:
+                return np.asarray(
+                    self._cost(values, inner | {name: v}) if name in inner else self._cost(values | {name: v}, inner)
+                )
+
+            wanted, error, kinks = gradient(cost, place, np.ones(()))
+            claimed = claimed / self.scale
+            told = list(self._of_regulariser(values, inner, name, claimed, wanted, place))
+            if self.updates:
+                told += self._too_late(values, inner, name, cost, place)
+            yield Derived(f"grad/{self.gradient}.{name}", claimed, wanted, error, kinks, M, tuple(told))
+
+    def _of_regulariser(
+        self, values: dict[str, Any], inner: dict[str, Array], name: str, claimed: Array, wanted: Array, place: Array
+    ) -> Iterator[tuple[str, Array]]:
+        """What is wrong in the part of a regulariser, or in all but that: its strength is set to 0 to tell them apart."""
+        if np.abs(claimed - wanted).max(initial=0) <= NEAR * np.abs(wanted).max(initial=0):
+            return
+        plain, free = self._without_strength(values)
+        if plain is None:
+            return
+
+        def cost(v: Array) -> Array:
+            mine, own = (free, inner | {name: v}) if name in inner else (free | {name: v}, inner)
+            return np.asarray(plain._cost(mine, own))
+
+        try:
+            rest = gradient(cost, place, np.ones(()))[0]
+            shown = plain._claims(free, inner).get(name)
+        except UserError:
+            return  # it cannot do without: a target of 0 for a mean activation, say
+        if shown is None or shown.shape != place.shape:
+            return
+        shown = shown / self.scale
+        near = NEAR * np.abs(wanted).max()
+        if np.abs(shown - rest).max() <= near:
+            wrong = (np.abs(claimed - wanted) > near) & (place != 0)
+            if wrong.any():
+                has, by = _coefficient((claimed - shown)[wrong], place[wrong])
+                wants, _ = _coefficient((wanted - rest)[wrong], place[wrong])
+                where = "" if wrong.mean() > 0.9 else f", in {wrong.sum()} of {wrong.size} elements"
+                text = f"the gradient of the regulariser is {has}, that of the cost {wants}{where}, with l for its strength"
+                yield text, np.where(wrong, rest + by * place, wanted)
+        elif np.abs((claimed - shown) - (wanted - rest)).max() <= near:
+            factor = float(shown.flat[np.abs(rest).argmax()] / rest.flat[np.abs(rest).argmax()])
+            told = next(
+                (text for text, value in _FACTORS.items() if abs(value / factor - 1) < NEAR), f"{factor:.4g} times"
+            )
+            yield f"all but the regulariser's part is {told}", factor * rest + (wanted - rest)
+
+    def _without_strength(self, values: dict[str, Any]) -> tuple[Objective | None, dict[str, Any]]:
+        """The same with all regularisers switched off; None if there are none."""
+        strong = [
+            n
+            for n, given in self.given.items()
+            if given.kind == "fixed" and type(given.value) is float and given.value == STRENGTH
+        ]
+        template = copy.deepcopy(self.template)
+        kept = [n for n, v in vars(template).items() if type(v) is float and v == STRENGTH] if self.owner else []
+        for attribute in kept:
+            setattr(template, attribute, 0.0)
+        if not strong and not kept:
+            return None, values
+        return replace(self, template=template), values | dict.fromkeys(strong, 0.0)
+
+    def _too_late(
+        self, values: dict[str, Any], inner: dict[str, Array], name: str, cost: Callable[[Array], Array], place: Array
+    ) -> Iterator[tuple[str, Array]]:
+        """What an update comes to that sees numbers which have been updated already: elements before, or other parameters."""
+        moving, found = place.copy(), np.zeros_like(place)
+        for index in np.ndindex(place.shape):
+            found[index] = gradient(cost, moving, np.ones(()))[0][index]
+            moving[index] -= RATE * found[index]
+        yield "elements are updated one after the other: the later ones see the earlier ones updated", found
+        for other, moved in self._claims(values, inner).items():
+            if other == name:
+                continue
+            late = {other: (inner if other in inner else values)[other] - RATE * moved}
+
+            def after(v: Array, late: dict[str, Array] = late) -> Array:
+                given = late | {name: v}
+                return np.asarray(
+                    self._cost(
+                        values | {n: a for n, a in given.items() if n in values},
+                        inner | {n: a for n, a in given.items() if n in inner},
+                    )
+                )
+
+            yield f"calculated after {other} had been updated", gradient(after, place, np.ones(()))[0]
+
+    def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
+        """Fresh numbers for all arrays that the object holds."""
+        arrays = held(self.template) if self.owner else {}
+        return {
+            p: np.asarray(0.5 * rng.standard_normal(a.shape))
+            for p, a in arrays.items()
+            if a.dtype.kind == "f" and p not in self.given and (a.size > 1 or BIAS.fullmatch(p))
+        }
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        return getattr(self.file.namespace[self.owner], name) if self.owner else self.file.namespace[name]
+
+    def _function(self, name: str, inner: dict[str, Array]) -> tuple[Callable[..., Any], Any]:
+        if not self.owner:
+            return self.file.namespace[name], None
+        made = copy.deepcopy(self.template)
+        for place, a in inner.items():
+            assign(made, place, a.copy())
+        return getattr(made, name), made
+
+    def _run(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> tuple[Any, dict[str, Any], Any]:
+        """What a function returns, its arguments as it left them, and the object."""
+        f, made = self._function(name, inner)
+        data = next((v for n, v in values.items() if is_x(n) and isinstance(v, np.ndarray)), None)
+        for attribute in [n for n, v in vars(made).items() if v is None and is_x(n)] if self.owner else ():
+            setattr(made, attribute, copy.deepcopy(data))  # what one method was given, another remembers
+        arguments = {p.name: copy.deepcopy(values[p.name]) for p in parameters_of(f) if p.name in values}
+        predicted = [p.name for p in parameters_of(f) if self.forward and _PREDICTED.fullmatch(p.name)]
+        if predicted:
+            arguments |= dict.fromkeys(predicted, self.file.call(getattr(made, self.forward), copy.deepcopy(data)))
+        np.random.seed(0)  # noqa: NPY002
+        return self.file.call(f, **arguments), arguments, made
+
+    def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
+        returned = self._run(self.cost, values, inner)[0]
+        parts = returned if isinstance(returned, tuple | list) else [returned]
+        names = returned_names(self._method(self.cost))
+        numbers = {
+            (names[i] if len(names) == len(parts) else ""): float(
+                np.real(np.asarray(part, dtype=np.float64)).reshape(())
+            )
+            for i, part in enumerate(parts)
+            if isinstance(part, float | np.floating | np.ndarray) and np.size(part) == 1
+        }
+        named = [v for n, v in numbers.items() if _COST.fullmatch(n)]
+        found = (named or list(numbers.values()))[:1]
+        if not found or not np.isfinite(found[0]):
+            raise UserError(f"{self.cost} returns no single number")
+        return found[0]
+
+    def _claims(self, values: dict[str, Any], inner: dict[str, Array]) -> dict[str, Array]:
+        """Gradients by parameter: arguments and arrays of the object that have real numbers."""
+        returned, arguments, made = self._run(self.gradient, values, inner)
+        parameters = {n: values[n] for n in self.given if n in self.parameters}
+        own = {n: a for n, a in inner.items() if n in self.parameters}
+        if self.updates:
+            return self._moves(parameters, own, returned, arguments, made)
+        shown = self._shown(returned)
+        kept = {
+            p: a
+            for p, a in (held(made) if self.owner else {}).items()
+            if looks_like_gradient(p) and p not in self.parameters
+        }
+        # A vector of all parameters is one, whatever shape of it comes back.
+        flat = [n for n, a in parameters.items() if np.ndim(a) == 1]
+        for name in flat:
+            shown = {
+                p: a.reshape(-1) if a.size == parameters[name].size and 1 in a.shape else a for p, a in shown.items()
+            }
+        return matched(parameters | own, shown | kept)
+
+    def _shown(self, returned: Any) -> dict[str, Array]:
+        """Arrays that a function returns, by the names in its `return`; those named as gradients if there are any."""
+        names = returned_names(self._method(self.gradient))
+        labelled = returned
+        if isinstance(returned, tuple | list) and len(names) == len(returned):
+            labelled = dict(zip(names, returned, strict=True))
+        shown = {re.sub(r"^\['([^']*)'\]", r"\1", p): np.asarray(a, np.float64) for p, a in found_arrays(labelled, "")}
+        shown = {p or "grad": a for p, a in shown.items() if not _COST.fullmatch(p or "grad")}
+        named = {p: a for p, a in shown.items() if looks_like_gradient(p) or "grad" in p.lower()}
+        return named or {p: a for p, a in shown.items() if a.ndim}
+
+    def _moves(
+        self, parameters: dict[str, Any], inner: dict[str, Array], returned: Any, arguments: dict[str, Any], made: Any
+    ) -> dict[str, Array]:
+        """The way each parameter went, over the rate."""
+        names = returned_names(self._method(self.gradient))
+        parts = returned if isinstance(returned, tuple | list) else [returned]
+        labelled = dict(zip(names, parts, strict=True)) if len(names) == len(parts) else {}
+        found: dict[str, Array] = {}
+        for name, before in parameters.items():
+            fitting = [labelled.get(name), arguments[name], *parts]
+            moved = [np.asarray(a) for a in fitting if isinstance(a, np.ndarray) and a.shape == np.shape(before)]
+            moved = [a for a in moved if not np.array_equal(a, before)]
+            if moved:
+                found[name] = (np.asarray(before) - moved[0]) / RATE
+        after = held(made) if self.owner else {}
+        for name, before in inner.items():
+            if name in after and after[name].shape == before.shape and not np.array_equal(after[name], before):
+                found[name] = (before - after[name]) / RATE
+        return found
+
+    def dependent(self) -> tuple[str, ...]:
+        """Real arguments and arrays of the object on which the cost depends.
+
+        Raises
+        ------
+        UserError
+            If it cannot be calculated.
+        """
+        rng = np.random.default_rng(5)
+        values = {name: given.drawn(rng) for name, given in self.given.items()}
+        inner, others = self._inner(rng), self._inner(rng)
+        before = self._cost(values, inner)
+        fresh = {n: np.asarray(given.drawn(rng)) + 0.1 for n, given in self.given.items() if _is_parameter(n, given)}
+        found = [n for n, a in fresh.items() if self._cost(values | {n: a}, inner) != before]
+        return (*found, *(p for p, a in others.items() if self._cost(values, inner | {p: a}) != before))
+
+    def agreement(self) -> tuple[int, float, bool] | None:
+        """How many gradients are derivatives of the cost, on the scale that most have; that scale; whether they all are.
+
+        None if it cannot be run.
+        """
+        try:
+            found = list(self.derived(np.random.default_rng(23)))
+        except (UserError, ValueError):
+            return None
+        found = [d for d in found if not d.kinks.all() and np.abs(d.reference).max() > 0]
+        if not found or any(d.subject.shape != d.reference.shape or not np.isfinite(d.reference).all() for d in found):
+            return None
+        ratios = [r for d in found if (r := _ratio(d)) is not None]
+        counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in ratios}
+        best = max(counts, key=lambda r: (counts[r], abs(r - 1) < NEAR), default=1.0)
+        agreeing = counts.get(best, 0)
+        return agreeing, self._accepted(best, agreeing, len(found)), agreeing == len(found)
+
+    def _accepted(self, ratio: float, agreeing: int, count: int) -> float:
+        """The scale that is taken for granted: a factor common to several gradients, or one that the rate or a half in the cost makes up for."""
+        common = agreeing > 1 and agreeing > count / 2
+        harmless = ratio > 0 and (common or self.updates or any(abs(ratio / r - 1) < NEAR for r in HALF_OR_DOUBLE))
+        return ratio if harmless and abs(ratio - 1) > NEAR else 1.0
+
+
+def matched(parameters: dict[str, Array], found: dict[str, Array]) -> dict[str, Array]:
+    """Gradients by parameter: those under the very names of parameters, as in a dictionary beside theirs, then as the others."""
+    named = {_key(p): a for p, a in found.items()}
+    direct = {n: g for n, a in parameters.items() if (g := named.get(_key(n))) is not None and g.shape == np.shape(a)}
+    left = {p: a for p, a in found.items() if not any(a is d for d in direct.values())}
+    return direct | match_gradients({n: a for n, a in parameters.items() if n not in direct}, left)
+
+
+def _key(place: str) -> str:
+    """The last name of a place: `W1` of `params['W1']`."""
+    return (re.findall(r"\w+", place) or [place])[-1]
+
+
+def _is_parameter(name: str, given: Given) -> bool:
+    return (given.kind == "real" and not is_x(name) and not is_y(name) and not STATE.fullmatch(name)) or (
+        given.kind == "fixed" and isinstance(given.value, np.ndarray)
+    )
+
+
+def _coefficient(part: Array, place: Array) -> tuple[str, float]:
+    """What multiple of the parameter a regulariser's gradient is, in words and as a number."""
+    by = float(np.median(part / place))
+    named = next((name for name, value in _DECAYS.items() if abs(value - by) < NEAR), f"{by:.4g} W")
+    return named, by
+
+
+def _ratio(derived: Derived) -> float | None:
+    """The number by which the derivative must be multiplied to be what is claimed; None if there is none."""
+    a, b = derived.subject[~derived.kinks], derived.reference[~derived.kinks]
+    at = np.abs(b).argmax()
+    if not np.isfinite(a).all() or a[at] == 0:
+        return None
+    ratio = float(a[at] / b[at])
+    return ratio if np.abs(a - ratio * b).max() <= NEAR * np.abs(a).max() else None
+
+
+def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective]:
+    """Costs with gradients at the top level and in classes, each filled so that it runs."""
+    functions = {n: f for n, f in file.functions().items() if n not in taken}
+    for objective in _pairs(file, "", functions):
+        yield from _settled(objective)
+    for owner, cls in file.classes().items():
+        methods = {n: f for n, f in vars(cls).items() if callable(f) and not n.startswith("__")}
+        found = list(_pairs(file, owner, methods))
+        for template in _templates(file, cls) if found else ():
+            if owner in taken and not any(STRENGTHS.fullmatch(n) for n in vars(template)):
+                break  # what took it compared all but a regulariser
+            settled = [o for objective in found for o in _settled(replace(objective, template=template))]
+            yield from settled
+            if settled:
+                break
+
+
+def _templates(file: UserFile, cls: type) -> Iterator[Any]:
+    for arguments in itertools.islice(constructor_arguments(cls), 4):
+        try:
+            strong = {
+                n: STRENGTH for n, v in arguments.items() if STRENGTHS.fullmatch(n) and isinstance(v, float | int)
+            }
+            made = construct(file, cls, arguments | strong)
+            copy.deepcopy(made)
+        except Exception:
+            continue
+        if not hasattr(made, "__dict__"):
+            return
+        for name, value in vars(made).items():
+            number = isinstance(value, float | int) and not isinstance(value, bool)
+            if number and role(name) in ("rate", "epochs"):
+                setattr(made, name, RATE if role(name) == "rate" else 1)
+            elif number and STRENGTHS.fullmatch(name):
+                setattr(made, name, STRENGTH)
+        if not any(a.size > 1 for a in held(made).values()):
+            _fitted(file, made)
+        yield made
+
+
+def _fitted(file: UserFile, made: Any) -> None:
+    """Let an object make its parameters, where it does so only when it is given data."""
+    for name in ("fit", "train"):
+        for given in combinations(["X", "y"], (), 8) if hasattr(made, name) else ():
+            x, y = (g.drawn(np.random.default_rng(3)) for g in given.values())
+            try:
+                file.call(getattr(made, name), x, y)
+            except UserError:
+                continue
+            return
+
+
+def _pairs(file: UserFile, owner: str, functions: dict[str, Any]) -> Iterator[Objective]:
+    """Functions that may be a cost and its gradient, by their names and what they return."""
+    forward = next((n for n in FORWARD if owner and n in functions and len(_needed(functions[n])) == 2), "")
+    arguments = {n: _needed(f)[bool(owner) :] for n, f in functions.items()}
+    if forward:
+        arguments = {n: [a for a in given if not _PREDICTED.fullmatch(a)] for n, given in arguments.items()}
+    costs = [n for n in functions if _COST.fullmatch(n)]
+    for name, f in functions.items():
+        returned = returned_names(f)
+        plain = [n for n in returned if re.fullmatch(r"[\w.]+", n)]
+        both = any(_COST.fullmatch(n.rpartition(".")[2]) for n in plain) and any(
+            "grad" in n.lower() or looks_like_gradient(n) for n in plain if not _COST.fullmatch(n)
+        )
+        if both or (_COST.fullmatch(name) and not _GRADIENT.fullmatch(name) and len(returned) > 1):
+            yield Objective(file, owner, name, name, forward)
+        elif _UPDATE.fullmatch(name) and (owner or any(role(a) == "rate" for a in arguments[name])):
+            taken = {p.name for p in parameters_of(f)}
+            of = [c for c in costs if c != name and set(arguments[c]) <= taken]
+            yield from (Objective(file, owner, c, name, forward, updates=True) for c in of[:2])
+        elif _GRADIENT.fullmatch(name):
+            own = {a for a in arguments[name] if not (forward and is_x(a))}
+            of = [c for c in costs if c != name and {a for a in arguments[c] if not (forward and is_x(a))} == own]
+            yield from (Objective(file, owner, c, name, forward) for c in of[:2])
+
+
+def _needed(f: Callable[..., Any]) -> list[str]:
+    """Arguments that a function cannot do without: data that are None otherwise, and the rate, which must be known, among them."""
+    return [
+        p.name
+        for p in parameters_of(f)
+        if p.default is p.empty or role(p.name) == "rate" or (p.default is None and is_x(p.name))
+    ]
+
+
+def _settled(objective: Objective) -> Iterator[Objective]:
+    """The objective with its arguments filled in the way under which most gradients agree; none if it runs in no way."""
+    file, owner = objective.file, objective.owner
+    cls = file.namespace[owner] if owner else None
+    functions = [getattr(cls, n) if owner else file.namespace[n] for n in (objective.cost, objective.gradient)]
+    names = list(dict.fromkeys(n for f in functions for n in _needed(f)[bool(owner) :]))
+    if objective.forward:
+        names = [n for n in names if not _PREDICTED.fullmatch(n)]
+        names = names if any(map(is_x, names)) else ["X", *names]
+    arrays = held(objective.template).values() if owner else ()
+    widths = tuple(sorted({n for a in arrays for n in a.shape if n > 1}))
+    best: tuple[int, Objective] | None = None
+    calls = 0
+    for given in combinations(names, widths, TRIED):
+        shaped = {n: _like(objective.template, n, g) for n, g in given.items()}
+        tried = replace(objective, given=shaped)
+        if not _runs(tried) or _elements(tried) > MOST:
+            continue
+        found = tried.agreement()
+        if found is None:
+            continue
+        calls += 6 * _elements(tried)
+        agreeing, tried.scale, _ = found
+        if best is None or agreeing > best[0]:
+            best = agreeing, tried
+        if found[2] or calls > CALLS:
+            break
+    if best is not None:
+        yield best[1]
+
+
+def _like(template: Any, name: str, given: Given) -> Given:
+    """An argument that has the name of an array of the object is as large."""
+    own = vars(template).get(name) if template is not None else None
+    return Given("real", own.shape) if isinstance(own, np.ndarray) and given.kind == "real" else given
+
+
+def _elements(objective: Objective) -> int:
+    """Numbers by which the cost is differentiated."""
+    inner = held(objective.template) if objective.owner else {}
+    sizes = {n: int(np.prod(g.shape)) for n, g in objective.given.items()} | {p: a.size for p, a in inner.items()}
+    return sum(sizes[n] for n in objective.parameters)
+
+
+def _runs(objective: Objective) -> bool:
+    """Whether the cost is a number and a gradient comes back in the shape of a parameter; finds out which the parameters are."""
+    rng = np.random.default_rng(7)
+    values = {name: given.drawn(rng) for name, given in objective.given.items()}
+    inner, others = objective._inner(rng), objective._inner(rng)
+    try:
+        objective.parameters = objective.dependent()
+        claims = objective._claims(values, inner)
+        if objective.updates and objective.owner:
+            # `fit` may begin with parameters of its own: then it moves them from wherever they were to the same place.
+            elsewhere = objective._claims(values, others)
+            if any(
+                n in elsewhere and np.allclose(inner[n] - RATE * a, others[n] - RATE * elsewhere[n])
+                for n, a in claims.items()
+                if n in inner
+            ):
+                return False
+    except (UserError, ValueError, TypeError):
+        return False
+    return bool(claims) and all(a.shape == np.shape((inner if n in inner else values)[n]) for n, a in claims.items())

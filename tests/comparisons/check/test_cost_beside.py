@@ -1,0 +1,58 @@
+"""A cost among the methods of a network: the loss whose gradients are calculated, another measure, or a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from comparisons.check.judging import Checked, CheckResult, check
+from comparisons.check.report import block, verdict
+from reports.schema import FAILING
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def checked(tmp_path: Path, sample: str, old: str, new: str) -> tuple[CheckResult, Checked]:
+    """A sample with a change, and its network."""
+    text = (SAMPLES / f"{sample}.py").read_text()
+    assert old in text
+    path = tmp_path / "changed.py"
+    path.write_text(text.replace(old, new))
+    result = check(path)
+    (network,) = [c for c in result.checked if c.unit.style == "networks"]
+    return result, network
+
+
+def told(result: CheckResult) -> str:
+    """The report, for failures that read well."""
+    return "\n".join([*(line for c in result.checked for line in block(c)), *result.found.notes])
+
+
+@pytest.mark.parametrize(
+    ("sample", "old", "new"),
+    [
+        ("network_softmax_labels", "np.log(y_hat[range(m), y])", "np.log(1 - y_hat[range(m), y])"),
+        ("network_gradients_from_cost_prime", "0.5*sum((y-self.yHat)**2)", "0.5*sum((y-self.yHat)**2 - y*self.yHat)"),
+    ],
+)
+def test_a_cost_that_is_no_measure_is_a_mistake(tmp_path: Path, sample: str, old: str, new: str) -> None:
+    result, network = checked(tmp_path, sample, old, new)
+    failing = {row["tensor"]: row["diagnosis"] for row in network.rows if row["verdict"] in FAILING}
+    assert set(failing) == {"loss"}, told(result)
+    assert "whose gradients are calculated" in failing["loss"]
+
+
+def test_a_cost_that_is_the_loss_is_compared(tmp_path: Path) -> None:
+    result, network = checked(tmp_path, "network_gradients_from_cost_prime", "J = 0.5*", "J = 3*")
+    assert "loss" in {row["tensor"] for row in network.rows if row["verdict"] == "match"}, told(result)
+    assert verdict(network) == "match"
+
+
+def test_another_measure_is_told(tmp_path: Path) -> None:
+    old, new = "-np.sum(np.log(y_hat[range(m), y])) / m", "1 - np.mean(y_hat.argmax(axis=1) == y)"
+    result, network = checked(tmp_path, "network_softmax_labels", old, new)
+    assert verdict(network) == "match", told(result)
+    assert any("compute_loss is the share of mistakes" in text for text in network.unit.assumptions), told(result)

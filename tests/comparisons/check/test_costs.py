@@ -1,0 +1,109 @@
+"""Costs with their gradients in several authors' ways: what to give is found out, right ones pass, and mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comparisons.check import source
+from comparisons.check.differences import row
+from comparisons.check.styles.costs import find_objectives
+
+SAMPLES = Path(__file__).parent / "samples"
+RIGHT = {
+    "cost_unrolled": {"costFunction": 1},
+    "cost_embeddings": {"softmaxLossAndGradient": 2, "negSamplingLossAndGradient": 2},
+    "cost_object": {"SparseAutoencoder.cost": 1},
+    "cost_updates": {"gradient_descent": 1, "TiedAutoencoder.train": 3},
+    "cost_through_predictions": {"LogisticRegression._gradients": 2},
+    "differences_cost": {"gradient": 1},
+}
+MISTAKES = {
+    "bias decayed in the gradient alone": (
+        "cost_unrolled", "T1[:, 1:] += lam / m * Theta1[:, 1:]", "T1 += lam / m * Theta1",
+        "costFunction.nn_params", "is l/m W, that of the cost nothing, in 6 of 51 elements",
+    ),
+    "decay of the last layer forgotten": (
+        "cost_unrolled", "T2[:, 1:] += lam / m * Theta2[:, 1:]", "",
+        "costFunction.nn_params", "is nothing, that of the cost l/m W, in 18 of 51 elements",
+    ),
+    "cost of the wrong sign": (
+        "cost_unrolled", "J = -np.sum", "J = np.sum", "costFunction.nn_params", "",
+    ),
+    "words that are drawn twice": (
+        "cost_embeddings", "np.add.at(gradOutside, negatives, np.outer(1 - s, centerVec))",
+        "gradOutside[negatives] += np.outer(1 - s, centerVec)",
+        "negSamplingLossAndGradient.outsideVectors", "a[indices] += ... adds once",
+    ),
+    "sign of the centre word": (
+        "cost_embeddings", "p[outsideIdx] -= 1\n    gradCenter = outsideVectors.T @ p",
+        "p[outsideIdx] -= 1\n    gradCenter = -outsideVectors.T @ p",
+        "softmaxLossAndGradient.centerVec", "the sign is flipped",
+    ),
+    "sparsity outside the bracket": (
+        "cost_object", "(W2.T.dot(d3) + sparsity) * a2 * (1 - a2)", "W2.T.dot(d3) * a2 * (1 - a2) + sparsity", "cost.theta", "0 to 19 and 40 to 44 of 49",
+    ),
+    "one element after the other": (
+        "cost_updates", "        error = X.dot(theta) - y\n        theta = theta - alpha * X.T.dot(error) / m",
+        "        for j in range(len(theta)):\n            theta[j] = theta[j] - alpha * (X.dot(theta) - y).dot(X[:, j]) / m",
+        "gradient_descent.theta", "one after the other",
+    ),
+    "a bias that sees the new weights": (
+        "cost_updates", "self.vbias += lr * L2.mean(axis=0)",
+        "self.vbias += lr * (self.x - self.decode(y)).mean(axis=0)", "train.vbias", "",
+    ),
+    "penalty without 1/m in its gradient": (
+        "cost_through_predictions", "self.reg_lambda / m * self.weights", "self.reg_lambda * self.weights",
+        "_gradients.weights", "is l W, that of the cost l/m W",
+    ),
+    "penalty's 2 forgotten": (
+        "cost_through_predictions", "self.reg_lambda / (2 * m) * np.sum", "self.reg_lambda / m * np.sum",
+        "_gradients.weights", "is l/m W, that of the cost 2 l/m W",
+    ),
+    "1/m forgotten, but not in the penalty": (
+        "cost_through_predictions", "X.T @ (y_pred - y) / m + ", "X.T @ (y_pred - y) + ",
+        "_gradients.weights", "all but the regulariser's part is m times too large (m = 7)",
+    ),
+    "decoder's part forgotten": (
+        "cost_updates", "(noisy.T.dot(L1) + L2.T.dot(y))", "noisy.T.dot(L1)", "train.W", "",
+    ),
+}  # fmt: skip
+
+
+def judged(path: Path) -> dict[str, list[dict[str, Any]]]:
+    file = source.run(path)
+    found = {}
+    for objective in find_objectives(file, frozenset()):
+        name = ".".join(filter(None, (objective.owner, objective.gradient)))
+        found[name] = [row(d, {}) for d in objective.derived(np.random.default_rng(11))]
+    return found
+
+
+@pytest.mark.parametrize("sample", RIGHT)
+def test_right_gradients_are_found_and_raise_no_alarm(sample: str) -> None:
+    found = judged(SAMPLES / f"{sample}.py")
+    assert {name: len(rows) for name, rows in found.items()} == RIGHT[sample]
+    assert {r["verdict"] for rows in found.values() for r in rows} == {"match"}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found_and_named(mistake: str, tmp_path: Path) -> None:
+    sample, old, new, tensor, cause = MISTAKES[mistake]
+    text = (SAMPLES / f"{sample}.py").read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "mistaken.py"
+    path.write_text(text.replace(old, new))
+    wrong = {r["tensor"]: r["diagnosis"] for rows in judged(path).values() for r in rows if r["verdict"] == "mismatch"}
+    assert list(wrong) == [f"grad/{tensor}"]
+    assert cause in wrong[f"grad/{tensor}"]
+
+
+def test_a_half_in_the_cost_and_the_rate_of_an_update_are_no_mistakes(tmp_path: Path) -> None:
+    text = (SAMPLES / "cost_updates.py").read_text().replace("/ (2 * m)", "/ m")
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    objective = next(find_objectives(source.run(path), frozenset()))
+    assert objective.remarks == ["the update goes by 0.5 times the gradient of the cost, throughout"]
