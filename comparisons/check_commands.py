@@ -75,9 +75,8 @@ def check(
         click.echo(f"report: {folder / 'report.html'}")
     if repro is not None:
         _reproduce(file, result, repro, timeout, seed)
-    if not result.checked:
-        ctx.exit(2)
-    ctx.exit(int(any(report.verdict(c) == "wrong" for c in result.checked)))
+    verdicts = {report.verdict(c) for c in result.checked}
+    ctx.exit(1 if "wrong" in verdicts else 0 if "match" in verdicts else 2)
 
 
 def _reproduce(file: Path, result: CheckResult, folder: Path, timeout: float, seed: int) -> None:

@@ -55,6 +55,8 @@ def headline(path: Path, verdicts: Sequence[str]) -> str:
         return f"{path.name}: nothing was recognised that could be compared"
     things = f"{len(verdicts)} thing{'s' if len(verdicts) > 1 else ''} compared"
     wrong, open_ = verdicts.count("wrong"), verdicts.count("vacuous")
+    if open_ == len(verdicts):
+        return click.style(f"{path.name}: nothing could be compared, {open_} not decided", fg="yellow", bold=True)
     undecided = f", {open_} not decided" if open_ else ""
     if wrong:
         return click.style(f"{path.name}: {wrong} WRONG of {things}{undecided}", fg="red", bold=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
@@ -63,15 +64,21 @@ class UserError(Exception):
     """The user's code raised, or returned what cannot be compared; one line that names the place."""
 
 
+_NO_ARRAY = re.compile(r"'(tuple|dict|int|float)' object has no attribute '(shape|ndim|T|dot|reshape|size|sum)'")
+
+
 def refuses(error: UserError) -> bool:
     """Whether the user's code was given what it says it does not take, which is no mistake of its.
 
-    It raised this by a `raise` of its own, or expects another number of axes: `batch, steps, n = x.shape`.
+    It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, or an array where it was
+    given a cache or a number.
     """
     cause = error.__cause__
     frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
     if not frames or frames[-1].filename.startswith(_LIBRARIES):
         return False
+    if _NO_ARRAY.search(str(cause)):
+        return True
     line = frames[-1].line or ""
     other_axes = ("values to unpack", "tuple index out of range")
     return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))

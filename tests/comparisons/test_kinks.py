@@ -114,7 +114,7 @@ def judged(flip: float) -> Judged:
     z[0, 0, 1, 0] = 50.0 + flip
     subject.tensors["forward/conv2d1"] = z
     common = {"case": case.id, "reference": "torch"}
-    return Judged(case, drawn, common, ReferenceTraces(reference, Distances(), (), ()), subject, subject)
+    return Judged(case, drawn, common, ReferenceTraces(reference, Distances(), Distances(), ()), subject, subject)
 
 
 def test_a_maximum_that_rounding_decides_excuses_what_follows_and_a_clear_one_does_not() -> None:

@@ -120,7 +120,9 @@ def test_frameworks_whose_import_fails_are_columns_less(tmp_path: Path) -> None:
 @needs_one
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")
 def test_an_interrupt_ends_all_processes_and_keeps_what_was_compared(tmp_path: Path) -> None:
-    code = "import comparisons.workers as w; w._cores = lambda: 2; " + COMMAND
+    # What is started in the background of a shell is deaf to interrupts, and so would be its children.
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = hearing + "import comparisons.workers as w; w._cores = lambda: 2; " + COMMAND
     command = [sys.executable, "-c", code, "run", "--frameworks", INSTALLED[0], "--out", "report"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

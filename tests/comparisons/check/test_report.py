@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from comparisons.check import report, source
 from comparisons.check.fixes import fix
 from comparisons.check.judging import CheckResult, judge_all
 from comparisons.check.matching import InProcess
+from comparisons.cli import main
 
 NETWORK = Path(__file__).parents[3] / "docs" / "examples" / "course_file.py"
 STEPS = """
@@ -93,3 +95,18 @@ def test_a_cause_that_leaves_one_thing_to_do_says_it(cause: str, wanted: str) ->
 
 def test_columns_are_summed_along_the_other_axis() -> None:
     assert fix("summed over the features too", columns=True).endswith("axis=1, keepdims=True")
+
+
+def test_a_file_of_which_nothing_is_decided_is_not_called_right(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.py"
+    text = """
+def maxpool(image, f=2, s=2):
+    return image[:, ::s, ::s]
+def maxpoolBackward(dpool, orig, f, s):
+    return orig.reshape(orig.shape) * dpool
+"""
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["check", str(path)])
+    assert done.exit_code == 2
+    assert done.output.startswith("mine.py: nothing could be compared, 1 not decided")
