@@ -18,6 +18,7 @@ from comparisons.check.differences import Derived, gradient
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
 from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
+from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
 from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up, syntax
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
@@ -98,7 +99,7 @@ class Pair:
             yield Derived(f"grad/{self.forward}.{name}", g, wanted, error, kinks, SHAPE[0])
 
 
-Thing = Elementwise | Pair | UnknownLayer | Objective | GlobalLoss | DictionaryPair | AttentionLayer
+Thing = Elementwise | Pair | DirectPair | UnknownLayer | Objective | GlobalLoss | DictionaryPair | AttentionLayer
 
 
 class Differences:
@@ -121,7 +122,7 @@ class Differences:
             if members[0] in self._things or not found or any(not np.isfinite(d.reference).all() for d in found):
                 continue
             assumptions = [UNCOMPARED]
-            if isinstance(thing, GlobalLoss | Objective | UnknownLayer):
+            if isinstance(thing, GlobalLoss | Objective | UnknownLayer | DirectPair):
                 assumptions = [*thing.remarks, *assumptions]
             if isinstance(thing, Elementwise):
                 if not _agrees(found) and _agrees_at_output(thing):
@@ -163,6 +164,8 @@ class Differences:
             base = (matched["before"] or matched["after"]) if matched else ""
             if base in functions and _unary(f) and _unary(functions[base]):
                 yield Elementwise(file, base, name), "function with its derivative", (base, name)
+        for direct in find_direct_pairs(file, functions):
+            yield direct, "function with its backward pass", (direct.forward, direct.backward)
         for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
             yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
         for layer in find_attention_layers(file, taken):
