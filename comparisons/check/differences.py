@@ -37,6 +37,8 @@ FLOOR = 1e-8
 KINKED = 1e-5
 """Disagreement of the extrapolations, relative to the largest derivative, from which an element is taken to lie at a kink."""
 
+PROPORTIONAL = 1e-6
+"""Relative difference up to which claimed gradients are a multiple of the derivatives."""
 BENT = 0.01
 """Difference of the slopes on both sides, relative to the largest derivative, from which there is a kink: a smooth f has h f''."""
 
@@ -145,6 +147,16 @@ def contracted(derivatives: Array, errors: Array, ndim: int, upstream: Array) ->
         error = np.sqrt(((errors * upstream) ** 2).sum(axis=axes))
     kinks = ~(error <= KINKED * (largest(total) or 1.0))
     return total, largest(error[~kinks]) if (~kinks).any() else math.inf, kinks
+
+
+def ratio(derived: Derived) -> float | None:
+    """The one number by which all derivatives must be multiplied to be what is claimed; None if there is none."""
+    a, b = derived.subject[~derived.kinks], derived.reference[~derived.kinks]
+    if not largest(b) or not np.isfinite(a).all():
+        return None
+    at = np.abs(b).argmax()
+    found = float(a[at] / b[at])
+    return found if found and largest(a - found * b) <= PROPORTIONAL * largest(a) else None
 
 
 def row(derived: Derived, common: dict[str, Any]) -> dict[str, Any]:

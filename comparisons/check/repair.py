@@ -16,17 +16,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from comparisons.check import source
 from comparisons.check.differences import Derived, gradient
+from comparisons.check.source import syntax
 from comparisons.check.unit import UserFile
-from comparisons.errors import BackproofError
 
 Array = np.ndarray
 NEAR = 1e-6
@@ -82,7 +80,7 @@ def repair(
     -------
     Repair or None
     """
-    tree = _tree(file)
+    tree = syntax(file)
     names = _reached(tree, {m.partition(".")[0] for m in members})
     end = time.monotonic() + SECONDS
     right, wrong = _told_apart(attempt, wanted)
@@ -172,13 +170,6 @@ def _places(definition: ast.stmt, right: set[str]) -> Iterator[_Place]:
                     place = _Place(definition, function, statement, (block, i), names)  # type: ignore[arg-type]
                     if not place.own({leaf.replace("_", "") for leaf in right}):
                         yield place
-
-
-def _tree(file: UserFile) -> ast.Module:
-    try:
-        return source.parse(Path(file.path), source.read(Path(file.path)), [])
-    except BackproofError:
-        return ast.Module([], [])
 
 
 def _reached(tree: ast.Module, names: set[str]) -> set[str]:

@@ -124,6 +124,14 @@ def parse(path: Path, text: str, notes: list[str]) -> ast.Module:
         return tree
 
 
+def syntax(file: UserFile) -> ast.Module:
+    """The syntax tree of a whole file, Python 2's and a notebook's too; an empty one if it has none."""
+    try:
+        return parse(Path(file.path), read(Path(file.path)), [])
+    except BackproofError:
+        return ast.Module([], [])
+
+
 def run(path: Path, attempts: Attempts | None = None) -> UserFile:
     """Run the definitions of a file.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.check.differences import Derived, gradient
+from comparisons.check.differences import FLOOR, Derived, gradient, ratio
 from comparisons.check.homes import line
 from comparisons.check.styles.cost_arguments import BIAS, STATE, STRENGTH, STRENGTHS, Given, M, combinations
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient, match_gradients
@@ -114,26 +114,45 @@ class Objective:
         return [f"{what} {self.scale:.4g} times the gradient of the cost, throughout"]
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
-        """The gradient by every parameter for which one comes back."""
-        values = {name: given.drawn(rng) for name, given in self.given.items()}
-        inner = self._inner(rng)
-        for name, claimed in self._claims(values, inner).items():
-            place = np.asarray((inner if name in inner else values)[name], dtype=np.float64)
-
-            def cost(v: Array, name: str = name) -> Array:
-                return np.asarray(
-                    self._cost(values, inner | {name: v}) if name in inner else self._cost(values | {name: v}, inner)
-                )
-
-            wanted, error, kinks = gradient(cost, place, np.ones(()))
-            claimed = claimed / self.scale
-            told = list(self._of_regulariser(values, inner, name, claimed, wanted, place))
+        """The gradient by every parameter for which one comes back, and where it is wrong, what it would be by mistakes."""
+        values, inner = self._drawn(rng)
+        for name, found in self._compared(values, inner).items():
+            if np.abs(found.subject - found.reference).max(initial=0) <= FLOOR * np.abs(found.reference).max(initial=0):
+                yield found  # no tolerance is smaller, and what is right needs no explanation
+                continue
+            told = list(self._of_regulariser(values, inner, name, found.subject, found.reference))
             if self.updates:
-                told += self._too_late(values, inner, name, cost, place)
-            yield Derived(f"grad/{self.gradient}.{name}", claimed, wanted, error, kinks, M, tuple(told))
+                told += self._too_late(values, inner, name)
+            yield replace(found, explanations=tuple(told))
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Fresh arguments, and fresh numbers for what the object holds."""
+        return {name: given.drawn(rng) for name, given in self.given.items()}, self._inner(rng)
+
+    def _compared(self, values: dict[str, Any], inner: dict[str, Array]) -> dict[str, Derived]:
+        """The gradients that come back, each beside the derivative of the cost, by parameter."""
+        found = {}
+        for name, claimed in self._claims(values, inner).items():
+            wanted, error, kinks = gradient(
+                self._as_function_of(name, values, inner), self._place(name, values, inner), np.ones(())
+            )
+            found[name] = Derived(f"grad/{self.gradient}.{name}", claimed / self.scale, wanted, error, kinks, M)
+        return found
+
+    def _place(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> Array:
+        return np.asarray((inner if name in inner else values)[name], dtype=np.float64)
+
+    def _as_function_of(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> Callable[[Array], Array]:
+        """The cost with one parameter free."""
+
+        def cost(v: Array) -> Array:
+            moved = (values, inner | {name: v}) if name in inner else (values | {name: v}, inner)
+            return np.asarray(self._cost(*moved))
+
+        return cost
 
     def _of_regulariser(
-        self, values: dict[str, Any], inner: dict[str, Array], name: str, claimed: Array, wanted: Array, place: Array
+        self, values: dict[str, Any], inner: dict[str, Array], name: str, claimed: Array, wanted: Array
     ) -> Iterator[tuple[str, Array]]:
         """What is wrong in the part of a regulariser, or in all but that: its strength is set to 0 to tell them apart."""
         if np.abs(claimed - wanted).max(initial=0) <= NEAR * np.abs(wanted).max(initial=0):
@@ -141,13 +160,9 @@ class Objective:
         plain, free = self._without_strength(values)
         if plain is None:
             return
-
-        def cost(v: Array) -> Array:
-            mine, own = (free, inner | {name: v}) if name in inner else (free | {name: v}, inner)
-            return np.asarray(plain._cost(mine, own))
-
+        place = self._place(name, values, inner)
         try:
-            rest = gradient(cost, place, np.ones(()))[0]
+            rest = gradient(plain._as_function_of(name, free, inner), place, np.ones(()))[0]
             shown = plain._claims(free, inner).get(name)
         except UserError:
             return  # it cannot do without: a target of 0 for a mean activation, say
@@ -185,30 +200,27 @@ class Objective:
             return None, values
         return replace(self, template=template), values | dict.fromkeys(strong, 0.0)
 
-    def _too_late(
-        self, values: dict[str, Any], inner: dict[str, Array], name: str, cost: Callable[[Array], Array], place: Array
-    ) -> Iterator[tuple[str, Array]]:
+    def _too_late(self, values: dict[str, Any], inner: dict[str, Array], name: str) -> Iterator[tuple[str, Array]]:
         """What an update comes to that sees numbers which have been updated already: elements before, or other parameters."""
+        cost, place = self._as_function_of(name, values, inner), self._place(name, values, inner)
         moving, found = place.copy(), np.zeros_like(place)
         for index in np.ndindex(place.shape):
-            found[index] = gradient(cost, moving, np.ones(()))[0][index]
+
+            def of_one(v: Array, index: tuple[int, ...] = index) -> Array:
+                moved = moving.copy()
+                moved[index] = v
+                return cost(moved)
+
+            found[index] = gradient(of_one, moving[index], np.ones(()))[0]
             moving[index] -= RATE * found[index]
         yield "elements are updated one after the other: the later ones see the earlier ones updated", found
         for other, moved in self._claims(values, inner).items():
             if other == name:
                 continue
-            late = {other: (inner if other in inner else values)[other] - RATE * moved}
-
-            def after(v: Array, late: dict[str, Array] = late) -> Array:
-                given = late | {name: v}
-                return np.asarray(
-                    self._cost(
-                        values | {n: a for n, a in given.items() if n in values},
-                        inner | {n: a for n, a in given.items() if n in inner},
-                    )
-                )
-
-            yield f"calculated after {other} had been updated", gradient(after, place, np.ones(()))[0]
+            late = {other: self._place(other, values, inner) - RATE * moved}
+            mine, own = (values, inner | late) if other in inner else (values | late, inner)
+            after = gradient(self._as_function_of(name, mine, own), place, np.ones(()))[0]
+            yield f"calculated after {other} had been updated", after
 
     def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
         """Fresh numbers for all arrays that the object holds."""
@@ -321,8 +333,8 @@ class Objective:
             If it cannot be calculated.
         """
         rng = np.random.default_rng(5)
-        values = {name: given.drawn(rng) for name, given in self.given.items()}
-        inner, others = self._inner(rng), self._inner(rng)
+        values, inner = self._drawn(rng)
+        others = self._inner(rng)
         before = self._cost(values, inner)
         fresh = {n: np.asarray(given.drawn(rng)) + 0.1 for n, given in self.given.items() if _is_parameter(n, given)}
         found = [n for n, a in fresh.items() if self._cost(values | {n: a}, inner) != before]
@@ -334,23 +346,23 @@ class Objective:
         None if it cannot be run.
         """
         try:
-            found = list(self.derived(np.random.default_rng(23)))
+            compared = self._compared(*self._drawn(np.random.default_rng(23)))
         except (UserError, ValueError):
             return None
-        found = [d for d in found if not d.kinks.all() and np.abs(d.reference).max() > 0]
+        found = [d for d in compared.values() if not d.kinks.all() and np.abs(d.reference).max() > 0]
         if not found or any(d.subject.shape != d.reference.shape or not np.isfinite(d.reference).all() for d in found):
             return None
-        ratios = [r for d in found if (r := _ratio(d)) is not None]
+        ratios = [r for d in found if (r := ratio(d)) is not None]
         counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in ratios}
         best = max(counts, key=lambda r: (counts[r], abs(r - 1) < NEAR), default=1.0)
         agreeing = counts.get(best, 0)
         return agreeing, self._accepted(best, agreeing, len(found)), agreeing == len(found)
 
-    def _accepted(self, ratio: float, agreeing: int, count: int) -> float:
+    def _accepted(self, scale: float, agreeing: int, count: int) -> float:
         """The scale that is taken for granted: a factor common to several gradients, or one that the rate or a half in the cost makes up for."""
         common = agreeing > 1 and agreeing > count / 2
-        harmless = ratio > 0 and (common or self.updates or any(abs(ratio / r - 1) < NEAR for r in HALF_OR_DOUBLE))
-        return ratio if harmless and abs(ratio - 1) > NEAR else 1.0
+        harmless = scale > 0 and (common or self.updates or any(abs(scale / r - 1) < NEAR for r in HALF_OR_DOUBLE))
+        return scale if harmless and abs(scale - 1) > NEAR else 1.0
 
 
 def matched(parameters: dict[str, Array], found: dict[str, Array]) -> dict[str, Array]:
@@ -377,16 +389,6 @@ def _coefficient(part: Array, place: Array) -> tuple[str, float]:
     by = float(np.median(part / place))
     named = next((name for name, value in _DECAYS.items() if abs(value - by) < NEAR), f"{by:.4g} W")
     return named, by
-
-
-def _ratio(derived: Derived) -> float | None:
-    """The number by which the derivative must be multiplied to be what is claimed; None if there is none."""
-    a, b = derived.subject[~derived.kinks], derived.reference[~derived.kinks]
-    at = np.abs(b).argmax()
-    if not np.isfinite(a).all() or a[at] == 0:
-        return None
-    ratio = float(a[at] / b[at])
-    return ratio if np.abs(a - ratio * b).max() <= NEAR * np.abs(a).max() else None
 
 
 def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective]:
@@ -522,8 +524,8 @@ def _elements(objective: Objective) -> int:
 def _runs(objective: Objective) -> bool:
     """Whether the cost is a number and a gradient comes back in the shape of a parameter; finds out which the parameters are."""
     rng = np.random.default_rng(7)
-    values = {name: given.drawn(rng) for name, given in objective.given.items()}
-    inner, others = objective._inner(rng), objective._inner(rng)
+    values, inner = objective._drawn(rng)
+    others = objective._inner(rng)
     try:
         objective.parameters = objective.dependent()
         claims = objective._claims(values, inner)

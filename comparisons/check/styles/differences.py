@@ -15,11 +15,12 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.differences import Derived, gradient
+from comparisons.check.source import syntax
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
 from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
 from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
-from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up, syntax
+from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names

@@ -10,13 +10,12 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from comparisons.check import source
 from comparisons.check.differences import Derived, gradient
+from comparisons.check.source import syntax
 from comparisons.check.styles.network_access import Array, found_arrays, looks_like_gradient, stem
 from comparisons.check.styles.network_arguments import is_x, is_y, required, role
 from comparisons.check.styles.network_functions import Patched
@@ -24,7 +23,6 @@ from comparisons.check.styles.network_objects import returned_names
 from comparisons.check.styles.network_reading import ratio
 from comparisons.check.styles.network_scripts import dangerous, harmless
 from comparisons.check.unit import UserError, UserFile
-from comparisons.errors import BackproofError
 
 TEXT = "abcdeabdceacebd" * 4
 """In place of the text that a file reads: five characters."""
@@ -182,14 +180,6 @@ def _used(f: Callable[..., Any], functions: dict[str, Callable[..., Any]]) -> li
         found |= dict.fromkeys(code.co_names)
         waiting += [functions[n] for n in code.co_names if n in functions]
     return list(found)
-
-
-def syntax(file: UserFile) -> ast.Module:
-    """The file's syntax tree; an empty one if it has none."""
-    try:
-        return source.parse(Path(file.path), source.read(Path(file.path)), [])
-    except BackproofError:
-        return ast.Module([], [])
 
 
 def made_up(file: UserFile, tree: ast.Module) -> dict[str, Any]:

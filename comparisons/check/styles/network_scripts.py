@@ -13,20 +13,18 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from comparisons.check import source
+from comparisons.check.source import syntax
 from comparisons.check.styles.network_access import Array, Seen, found_arrays, looks_like_gradient, stem
 from comparisons.check.styles.network_arguments import RATE, SIZES, constructor_arguments, is_x, is_y, role
 from comparisons.check.styles.network_functions import INIT
 from comparisons.check.styles.network_objects import assign, construct
 from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.unit import UserError, UserFile
-from comparisons.errors import BackproofError
 
 _DANGEROUS = re.compile(
     r"\b(open|load\w*|read_\w+|fetch_\w+|urlopen|input|savetxt|save|show|plot|imshow|fit|train|loadtxt|genfromtxt|sleep)\("
@@ -288,11 +286,7 @@ def runs_before(statement: ast.stmt) -> bool:
 
 def find_scripts(file: UserFile, taken: frozenset[str]) -> Iterator[Iterable[ScriptAccess]]:
     """Training loops that update matrices."""
-    try:
-        tree = source.parse(Path(file.path), source.read(Path(file.path)), [])
-    except BackproofError:
-        return
-    for loop in loops(file, tree, taken):
+    for loop in loops(file, syntax(file), taken):
         yield _accesses(file, loop)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.check.differences import Derived, gradient
+from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.costs import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
@@ -184,12 +184,15 @@ class UnknownLayer:
         fitting = [d for d in found if d.subject.shape == d.reference.shape]
         if not fitting or not fitting[0].tensor.endswith(".input") or not np.abs(fitting[0].reference).max():
             return False
-        ratios = [r for d in fitting[1:] if (r := _ratio(d)) is not None and r > 0]
+        ratios = [r for d in fitting[1:] if (r := ratio(d)) is not None and r > 0]
         if len(ratios) > 1 and len(ratios) == len(found) - 1 and np.ptp(ratios) < NEAR * ratios[0]:
             self.scale = ratios[0] if abs(ratios[0] - 1) > NEAR else 1.0
-        self.agrees = all(_agrees(d) for d in self.derived(rng))
+        scales = [1.0] + [self.scale] * (len(fitting) - 1)
+        self.agrees = len(fitting) == len(found) and all(
+            (r := ratio(d)) is not None and abs(r / scale - 1) < NEAR for d, scale in zip(fitting, scales, strict=True)
+        )
         whole = len(fitting) == len(found) == 1 + len(self.parameters)
-        return whole or len(found) == 1 or any(_ratio(d) is not None for d in fitting)
+        return whole or len(found) == 1 or any(ratio(d) is not None for d in fitting)
 
 
 def _entries(owner: Any) -> Iterator[tuple[str, Any]]:
@@ -202,20 +205,6 @@ def _entries(owner: Any) -> Iterator[tuple[str, Any]]:
 
 def _other(a: Array, b: Array) -> bool:
     return a.shape != b.shape or not np.array_equal(a, b)
-
-
-def _agrees(derived: Derived) -> bool:
-    ratio = _ratio(derived)
-    return ratio is not None and abs(ratio - 1) < NEAR
-
-
-def _ratio(derived: Derived) -> float | None:
-    """The one number by which all derivatives must be multiplied to be what is claimed."""
-    a, b = derived.subject[~derived.kinks], derived.reference[~derived.kinks]
-    if not b.size or not np.abs(b).max() or not np.isfinite(a).all():
-        return None
-    r = float(a.flat[np.abs(b).argmax()] / b.flat[np.abs(b).argmax()])
-    return r if r and np.abs(a - r * b).max() <= NEAR * np.abs(a).max() else None
 
 
 def find_unknown_layers(file: UserFile, taken: frozenset[str]) -> Iterator[UnknownLayer]:
