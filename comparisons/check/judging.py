@@ -212,8 +212,8 @@ class Judge:
     seed: int
     others: bool = False
     """Whether another framework is asked where the first has no such layer."""
-    mending: float = 40.0
-    """Seconds that are left for looking for edits."""
+    searches: int = 4
+    """How often one may still look for an edit in vain: that takes long."""
 
     def unit(self, unit: Unit) -> Checked:
         """One unit on all its cases; after an error or a time-out the remaining ones are left out."""
@@ -312,12 +312,13 @@ class Judge:
         wrong = [row for row in rows if row["verdict"] in FAILING]
         gradients = all(row["tensor"].startswith("grad/") for row in wrong)
         explained = not all(_unexplained(row) for row in wrong)
-        if checked.mended or not wrong or not gradients or explained or self.mending <= 0:
+        if checked.mended or not wrong or not gradients or explained or not self.searches:
             return
-        checked.mended, begun = True, time.monotonic()
+        checked.mended = True
         found = self.source.mend(checked.unit, case, wanted, derived)
-        self.mending -= time.monotonic() - begun
-        if found is not None:
+        if found is None:
+            self.searches -= 1
+        else:
             wrong[0]["diagnosis"] = found.told
             checked.spots[case.id, wrong[0]["tensor"]] = Spot(found.function, found.line, found.old)
 

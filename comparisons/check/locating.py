@@ -85,7 +85,7 @@ class Follower:
     @contextmanager
     def following(self) -> Iterator[None]:
         """The time in which the code runs."""
-        self._until = time.monotonic() + SECONDS
+        self._until = time.thread_time() + SECONDS
         before = sys.gettrace()
         if self._numbers:
             sys.settrace(self._called)
@@ -111,14 +111,14 @@ class Follower:
     # What the interpreter tells
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename != self.path or time.monotonic() > self._until:
+        if frame.f_code.co_filename != self.path or time.thread_time() > self._until:
             return None
         self._before[id(frame)] = dict(self._values(frame))  # arguments were made elsewhere
         self._lines[id(frame)] = frame.f_lineno
         return self._went_on
 
     def _went_on(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if time.monotonic() > self._until:
+        if time.thread_time() > self._until:
             frame.f_trace = None
             return None
         key, line = id(frame), self._lines[id(frame)]

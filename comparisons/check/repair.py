@@ -30,7 +30,7 @@ Array = np.ndarray
 NEAR = 1e-6
 """Relative difference up to which an edit has mended a tensor: finite differences are no more exact."""
 SECONDS = 12.0
-"""After so long the search is given up."""
+"""Time that a search may take, of the processor: how busy the machine is must not decide."""
 _GRADIENT = re.compile(r"^(d|delta|grad|g$|err)|_(d|grad|delta)$|\['?d|nabla", re.IGNORECASE)
 
 _HANDED = re.compile(r"next|prev|back|carry|last")
@@ -82,7 +82,7 @@ def repair(
     """
     tree = syntax(file)
     names = _reached(tree, {m.partition(".")[0] for m in members})
-    end = time.monotonic() + SECONDS
+    end = time.thread_time() + SECONDS
     right, wrong = _told_apart(attempt, wanted)
     places = [p for d in tree.body if getattr(d, "name", None) in names for p in _places(d, right)]
     # Where one gradient alone is wrong, it is its own statement; where several are, what they share, from the last on.
@@ -95,7 +95,7 @@ def repair(
     for kind, some in rounds:
         for place in some:
             for edited in kind(place.statement, place.names):
-                if time.monotonic() > end:
+                if time.thread_time() > end:
                     return None
                 if _agrees_with(file, place, edited, attempt, wanted):
                     return Repair(place.name, place.statement.lineno, _shown(place.statement), _shown(edited))

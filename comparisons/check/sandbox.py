@@ -30,8 +30,8 @@ from comparisons.errors import BackproofError
 from reference import FRAMEWORKS
 
 Array = np.ndarray
-STARTING = 120.0
-"""Seconds in which the worker itself must have come up, and in which it must have looked through the file."""
+PATIENCE = 120.0
+"""Seconds in which the worker must have come up, and in which it must have answered a request."""
 LOADS = 8
 """How often a file is loaded: each time without what ended the process, or did not end, the time before."""
 
@@ -44,13 +44,14 @@ class Sandbox:
     path : Path
         The user's file.
     seconds : float
-        Time limit of each request.
+        Time limit of a single call of the file's code.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._seconds = path, seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._watch: Watch | None = None
         self._excluded: dict[str, str] = {}
 
     def __enter__(self) -> Sandbox:
@@ -118,7 +119,7 @@ class Sandbox:
         assert self._connection is not None
         try:
             self._connection.send(request)
-            answer = self._receive(self._seconds)
+            answer = self._receive()
         except OSError:
             answer = "ended the process"
         if isinstance(answer, str):
@@ -131,13 +132,13 @@ class Sandbox:
         for _ in range(LOADS):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 told = Path(folder, "attempt")
-                watch = Watch(told)
+                self._watch = Watch(told)
                 self._launch(told)
-                answer = self._loaded(watch)
+                answer = self._receive()
                 if not isinstance(answer, str):
                     return answer
                 self._stop()
-                tried = watch.last()
+                tried = self._watch.last()
             if not tried or tried in self._excluded:
                 break
             self._excluded[tried] = answer
@@ -160,22 +161,16 @@ class Sandbox:
             self._connection = _accepted(listener, self._process)
         self._connection.send(self._excluded)
 
-    def _loaded(self, watch: Watch) -> Any:
-        """The worker's first answer; a text if no single call may be waited for, or all together take too long."""
+    def _receive(self) -> Any:
+        """The worker's answer; a text if no single call may be waited for, or all together take too long."""
         assert self._connection is not None
-        begun, limit = time.monotonic(), max(self._seconds, STARTING)
+        assert self._watch is not None
+        begun, limit = time.monotonic(), max(self._seconds, PATIENCE)
         while not self._connection.poll(0.1):
-            if watch.seconds() > self._seconds:
+            if self._watch.seconds() > self._seconds:
                 return f"did not finish within {self._seconds:g} s"
             if time.monotonic() - begun > limit:
-                return f"is too slow: the file had not been looked through after {limit:g} s"
-        return self._receive(0.0)
-
-    def _receive(self, seconds: float) -> Any:
-        """The worker's answer; a text if there is none."""
-        assert self._connection is not None
-        if not self._connection.poll(seconds):
-            return f"did not finish within {seconds:g} s"
+                return f"is too slow: no answer after {limit:g} s"
         try:
             answer = self._connection.recv()
         except (EOFError, OSError):
@@ -209,7 +204,7 @@ def _accepted(listener: Listener, process: subprocess.Popen[bytes]) -> Connectio
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     waited = 0.0
-    while thread.is_alive() and process.poll() is None and waited < STARTING:
+    while thread.is_alive() and process.poll() is None and waited < PATIENCE:
         thread.join(0.1)
         waited += 0.1
     thread.join(0.1)
