@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,8 @@ APPLICABLE = ("epsilon", "momentum", "padding")
 """Settings that can be changed in a model, to see whether they explain a difference."""
 ROUNDED = 2.0**-25
 """Relative difference that a number of the model amounts to that was rounded to float32 where it was written: no mistake."""
+LOSS = 1e-5
+"""Relative difference up to which two losses are the same, as frameworks guard their logarithms."""
 UNSPOKEN = ("padding", "batch_first")
 """Settings that may differ in words and be the same in numbers."""
 ENDS: dict[str, Callable[[Array], Array]] = {
@@ -34,6 +38,24 @@ ENDS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
 }
 """What may stand behind the last layer; which of them does depends on the loss, and is no matter of a port."""
+CURVES: dict[str, Callable[[Array], Array]] = {
+    "nothing": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+    "sigmoid": ENDS["sigmoid"],
+    "softmax": ENDS["softmax"],
+    "silu": lambda z: z * ENDS["sigmoid"](z),
+    "softplus": lambda z: np.logaddexp(z, 0),
+    "relu6": lambda z: np.clip(z, 0, 6),
+    "the exact gelu": lambda z: z * _normal(z),
+    "gelu by its approximation with tanh": lambda z: z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    **{
+        f"leaky relu with slope {a:g}": partial(lambda a, z: np.where(z > 0, z, a * z), a)
+        for a in (0.01, 0.1, 0.2, 0.3)
+    },
+}
+"""Activations that may stand between two layers, by what they do."""
 SAME_ENDS = ({"", "softmax"}, {"", "log_softmax"}, {"softmax", "log_softmax"}, {"", "sigmoid"})
 
 
@@ -47,6 +69,40 @@ class PortResult:
 
     rows: list[dict[str, Any]]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PortLoss:
+    """A loss that a model is trained with.
+
+    Attributes
+    ----------
+    name : str
+    of : callable
+        Its mean over examples, of a model's output (m, k) and targets; ValueError or RuntimeError where it takes no such output.
+    wants : str
+        What the model should end in, by its name in `ENDS`.
+    """
+
+    name: str
+    of: Callable[[Array, Array], float]
+    wants: str
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of both models.
+
+    Attributes
+    ----------
+    subject, reference : PortLoss
+    targets : {"labels", "bits", "numbers"}
+        What both compare an output with: classes (m,), zeros and ones (m, k), numbers (m, k).
+    """
+
+    subject: PortLoss
+    reference: PortLoss
+    targets: str
 
 
 def framework(kind: type) -> str | None:
@@ -81,7 +137,12 @@ def input_shape(*models: Any) -> tuple[int, ...] | None:
 
 
 def compare_models(
-    subject: Any, reference: Any, name: str = "port", shape: tuple[int, ...] | None = None, seed: int = 0
+    subject: Any,
+    reference: Any,
+    name: str = "port",
+    shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+    losses: Losses | None = None,
 ) -> PortResult:
     """Compare two models of any two frameworks.
 
@@ -94,6 +155,8 @@ def compare_models(
     shape : tuple of int, optional
         Shape of one example, images as (h, w, c); needed unless a Keras model tells.
     seed : int
+    losses : Losses, optional
+        What both are trained with, to be compared behind what stands behind the last layers.
 
     Raises
     ------
@@ -120,7 +183,7 @@ def compare_models(
                 for d in ("float64", "float32")
             }
             weights = _random(pair["float64"].reference, rng)
-            found = _Comparison(name, pair, weights, example, seed).run()
+            found = _Comparison(name, pair, weights, example, seed, losses).run()
         except (UnknownLayer, ValueError, RuntimeError) as error:
             failure = failure or error
             continue
@@ -262,6 +325,9 @@ class Pair:
         self.subject, self.reference = subject, reference
         self.partners = list(_paired(subject, reference))
         self._same_arrays()
+        kinds = [[a.kind for a in m.activations] for m in (subject, reference)]
+        same = kinds[0] == kinds[1]
+        self.activations = list(zip(reference.activations, subject.activations, strict=True)) if same else []
 
     def _same_arrays(self) -> None:
         """Refuse layers whose arrays are others: a bias too many, other sizes."""
@@ -347,10 +413,12 @@ class _Comparison:
     weights: Arrays
     example: Array
     seed: int
+    losses: Losses | None
 
     def run(self) -> PortResult:
         pair = self.pairs["float64"]
-        remarks = [*self._settings(), *self._ends()]
+        ends = self._ends()
+        remarks = [*self._settings(), *self._heads(ends)]
         random = [*pair.subject.random, *pair.reference.random]
         modes = ["evaluation"] if random else ["evaluation", "training"]
         if random:
@@ -358,31 +426,62 @@ class _Comparison:
                 f"compared in evaluation only: {', '.join(dict.fromkeys(random))} draws at random in training"
             )
         rows = [row for mode in modes for row in self._mode(mode)]
-        return PortResult(rows, tuple(remarks))
+        return PortResult([*rows, *self._losses(ends)], tuple(remarks))
 
-    def _ends(self) -> Iterator[str]:
-        """Leave out what stands behind the last layers, where it differs as the losses of the two do."""
-        pair = self.pairs["float64"]
+    def _ends(self) -> tuple[str, str] | None:
+        """What stands behind the last layers of the two, by its name in `ENDS`; None if that is not known."""
         found = []
-        for side, name in (
-            ("subject", FRAMEWORK_NAMES[pair.subject.framework]),
-            ("reference", FRAMEWORK_NAMES[pair.reference.framework]),
-        ):
+        for side in ("subject", "reference"):
             tensors = self._tensors(side, "float64", "evaluation")
             last = [a for n, a in tensors.items() if n.startswith("forward/") and n != "forward/output"][-1]
             out = tensors["forward/output"]
-            if last.ndim < 2 or last.shape != out.shape:
-                return
-            fits = [end for end, f in ENDS.items() if _close(f(last), out)]
+            if last.ndim < 2 or last.size != out.size:
+                return None
+            fits = [end for end, f in ENDS.items() if _close(f(last), out.reshape(last.shape))]
             if not fits:
-                return
-            found.append((name, fits[0]))
-        (ours, mine), (theirs, right) = found
+                return None
+            found.append(fits[0])
+        return found[0], found[1]
+
+    def _heads(self, ends: tuple[str, str] | None) -> Iterator[str]:
+        """Leave out what stands behind the last layers, where it differs as the losses of the two do."""
+        pair = self.pairs["float64"]
+        ours, theirs = (FRAMEWORK_NAMES[m.framework] for m in (pair.subject, pair.reference))
+        mine, right = ends or ("", "")
         if {mine, right} in SAME_ENDS:
             for both in self.pairs.values():
                 both.subject.headless = both.reference.headless = True
             words = {"": "logits"}
             yield f"{ours} ends in {words.get(mine, mine)}, {theirs} in {words.get(right, right)}, as their losses may want it: compared before that"
+
+    def _losses(self, ends: tuple[str, str] | None) -> Iterator[dict[str, Any]]:
+        """The two losses of the same numbers before what stands behind the last layers."""
+        if self.losses is None or ends is None:
+            return
+        rng, pair = np.random.default_rng([self.seed, 4]), self.pairs["float64"]
+        tensors = self._tensors("reference", "float64", "evaluation")
+        last = [a for n, a in tensors.items() if n.startswith("forward/") and n != "forward/output"][-1]
+        z = rng.standard_normal((BATCH, last.shape[-1]))
+        targets = {
+            "labels": rng.integers(0, z.shape[1], BATCH),
+            "bits": rng.integers(0, 2, z.shape).astype(float),
+            "numbers": rng.standard_normal(z.shape),
+        }[self.losses.targets]
+        ours, theirs, (mine, right) = self.losses.subject, self.losses.reference, ends
+        try:
+            s, r = ours.of(ENDS[mine](z), targets), theirs.of(ENDS[right](z), targets)
+        except (ValueError, RuntimeError, TypeError, IndexError):
+            return  # it wants its outputs in another shape
+        row: dict[str, Any] = {
+            "case": f"check/{self.name}/evaluation", "suite": "check", "phase": "loss", "step": 0, "layer": "", "tensor": "loss",
+            "subject": pair.subject.framework, "reference": pair.reference.framework,
+            "versions": version(pair.reference.framework), "scope": "propagated",
+        }  # fmt: skip
+        # Keras keeps probabilities 1e-7 away from 0 and 1, and calculates in float32.
+        row |= judge(np.asarray(s), np.asarray(r), "float64", LOSS / 100)
+        if row["verdict"] == "mismatch":
+            row["diagnosis"] = _misplaced(ours, theirs, ends, z, targets, s, r)
+        yield row
 
     def _draw(self, shape: tuple[int, ...]) -> Array:
         return np.random.default_rng([self.seed, 2]).standard_normal(shape)
@@ -431,7 +530,7 @@ class _Comparison:
 
     def _settings(self) -> Iterator[str]:
         """Settings in which the two differ, in words."""
-        for theirs, mine in self.pairs["float64"].partners:
+        for theirs, mine in (*self.pairs["float64"].partners, *self.pairs["float64"].activations):
             for key in sorted(theirs.settings.keys() & mine.settings.keys()):
                 if key not in UNSPOKEN and theirs.settings[key] != mine.settings[key]:
                     yield f"{mine.name}: {key} {mine.settings[key]}, {theirs.settings[key]} in the reference's {theirs.name}"
@@ -475,6 +574,11 @@ class _Comparison:
                 if layer.settings.get("batch_first") is False:
                     told = f"{layer.name} is given (m, T, n) without batch_first, and takes it for (T, m, n)"
                     yield _Change(side, layer.name, "batch_first", False, True, told)
+        for theirs, mine in self.pairs["float64"].activations:
+            ours, right = mine.settings["slope"], theirs.settings["slope"]
+            if ours != right:
+                told = f"{mine.name} has slope {_said(ours)}, the reference {_said(right)}"
+                yield _Change("subject", mine.name, "slope", ours, right, told)
 
     def _mended(self, mode: str, changes: list[_Change]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Both models' tensors with some settings changed."""
@@ -515,20 +619,57 @@ class _Comparison:
                     first: f"{before}: what is taken of both directions differs; the last state of the one from the end "
                     "stands at the first step, so torch's out[:, -1] is not what Keras returns"
                 }
+            told = self._between_the_two(place(outputs[i - 1]).layer, theirs.name, mine.name) if follows else ""
+            if told:
+                return {first: f"{before}: {told}"}
         return {
             first: f"{before}: what comes between differs (activation, pooling, padding, flattening, which step is taken), "
             "or its own settings"
         }
 
+    def _between_the_two(self, before: str, reference: str, subject: str) -> str:
+        """Which functions of single numbers stand between two layers, where they differ and both are known."""
+        z = self._tensors("reference", "float64", "evaluation")[f"forward/{before}"]
+        self._tensors("subject", "float64", "evaluation")
+        pair, found = self.pairs["float64"], []
+        for entering in (pair.subject.entering.get(subject), pair.reference.entering.get(reference)):
+            if entering is None or entering.size != z.size:
+                return ""
+            given = entering.reshape(z.shape)
+            found.append(next((name for name, f in CURVES.items() if _close(f(z), given)), ""))
+        ours, theirs = found
+        return f"{ours} follows it, in the reference {theirs}" if ours != theirs and ours and theirs else ""
+
     def _last_step(self, name: str, s: Array, r: Array) -> tuple[Array, Array]:
-        """Where one recurrent layer gives all steps and the other the last: the last of both."""
+        """In one shape; where one recurrent layer gives all steps and the other the last: the last of both."""
         layer = place(name).layer
         both = any(t.name == layer and t.kind.startswith("bidirectional") for t, _ in self.pairs["float64"].partners)
+        if s.shape != r.shape and _squeezed(s.shape) == _squeezed(r.shape):
+            return s.reshape(r.shape), r
         if s.ndim == 3 and r.ndim == 2 and (s.shape[0], s.shape[2]) == r.shape:
             return _last(s, both), r
         if r.ndim == 3 and s.ndim == 2 and (r.shape[0], r.shape[2]) == s.shape:
             return s, _last(r, both)
         return s, r
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without axes of length 1: one output of each example may stand in (m,) or (m, 1)."""
+    return tuple(n for n in shape if n != 1)
+
+
+def _misplaced(
+    ours: PortLoss, theirs: PortLoss, ends: tuple[str, str], z: Array, targets: Array, s: float, r: float
+) -> str:
+    """Which end of a model its loss does not fit, if with another both losses are the same."""
+    words = {"": "no activation"}
+    for loss, end, other in ((ours, ends[0], r), (theirs, ends[1], s)):
+        if loss.wants != end and abs(loss.of(ENDS[loss.wants](z), targets) - other) <= LOSS * abs(other):
+            wanted = words.get(loss.wants, loss.wants)
+            return (
+                f"the model ends in {words.get(end, end)}, where {loss.name} wants {wanted}: with that the losses agree"
+            )
+    return f"{ours.name} after {words.get(ends[0], ends[0])} is not {theirs.name} after {words.get(ends[1], ends[1])}"
 
 
 def _said(setting: Any) -> str:
@@ -556,10 +697,17 @@ def _last(a: Array, both: bool) -> Array:
     return np.concatenate([a[:, -1, :n], a[:, 0, n:]], axis=-1)
 
 
+def _normal(z: Array) -> Array:
+    """The normal distribution function."""
+    return np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)(z)
+
+
 def _softmax(z: Array) -> Array:
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def _close(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(np.abs(a - b).max(initial=0) <= 1e-9 * max(np.abs(b).max(initial=0), 1e-300))
+    return a.shape == b.shape and bool(
+        np.abs(a - b).max(initial=0) <= 4 * ROUNDED * max(np.abs(b).max(initial=0), 1e-300)
+    )

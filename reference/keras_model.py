@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,7 @@ _TRANSPOSED = {
 _RECURRENT = {keras.layers.SimpleRNN: "rnn", keras.layers.LSTM: "lstm", keras.layers.GRU: "gru"}
 _WHOLE = (*_RECURRENT, keras.layers.Bidirectional, keras.layers.MultiHeadAttention)
 """Layers whose weights lie in layers of their own, which belong to them."""
+_SLOPES = {keras.layers.LeakyReLU: ("leaky_relu", "negative_slope"), keras.layers.ELU: ("elu", "alpha")}
 _ATTENTION = {"query": "q", "key": "k", "value": "v", "attention_output": "o"}
 _NAMES = {"gamma": "gamma", "beta": "beta", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
@@ -57,13 +59,19 @@ class KerasModel:
         self._run(example, training=False)
         self._by_name = dict(self._seen)
         self.layers = [ModelLayer(_plain(name), *_described(layer)) for name, (layer, _) in self._by_name.items()]
+        sloping = [m for m in _leaves(self.model) if type(m) in _SLOPES]
+        self.activations = [
+            ModelLayer(_plain(m.name), *(_SLOPES[type(m)][0], {"slope": float(getattr(m, _SLOPES[type(m)][1]))}))
+            for m in sloping
+        ]
         drawing = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)
         self.random = tuple(m.name for m in _leaves(self.model) if isinstance(m, drawing))
 
     def _run(self, x: Array | Any, training: bool) -> Any:
         """Output; what the layers with parameters gave stands in `_seen`, before a fused activation."""
         self._seen: dict[str, tuple[Any, Any]] = {}
-        with _watched(self.model, self._seen):
+        self._given: dict[str, Any] = {}
+        with _watched(self.model, self._seen, self._given):
             return self.model(x if tf.is_tensor(x) else tf.constant(_as(x, self.dtype)), training=training)
 
     def _variables(self) -> Iterator[tuple[str, str, Any]]:
@@ -103,6 +111,7 @@ class KerasModel:
             if self.headless:
                 output = next(reversed(self._seen.values()))[1]
         seen = {_plain(name): tensor for name, (_, tensor) in self._seen.items()}
+        self.entering = {_plain(name): tensor.numpy() for name, tensor in self._given.items()}
         variables = [(layer, name, v) for layer, name, v in self._variables() if v.trainable]
         sources = [*seen.values(), *(v.value for _, _, v in variables), *([] if whole else [inputs])]
         found = tape.gradient(output, sources, tf.constant(draw(tuple(output.shape)).astype(self.dtype)))
@@ -124,7 +133,11 @@ class KerasModel:
         return tensors
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a layer: `epsilon`, `momentum` or `padding`."""
+        """Change a setting of a layer: `epsilon`, `momentum`, `padding` or `slope`."""
+        if setting == "slope":
+            sloping = next(m for m in _leaves(self.model) if _plain(m.name) == layer)
+            setattr(sloping, _SLOPES[type(sloping)][1], np.float64(value) if self.dtype == "float64" else value)
+            return
         found = next(known for name, (known, _) in self._by_name.items() if _plain(name) == layer)
         if setting == "padding":
             _set_padding(found, value)
@@ -276,8 +289,8 @@ def _inside(layer: Any) -> list[Any]:
 
 
 @contextmanager
-def _watched(model: Any, seen: dict[str, tuple[Any, Any]]) -> Iterator[None]:
-    """Note what each layer with parameters gives; of one with a fused activation, what goes into that."""
+def _watched(model: Any, seen: dict[str, tuple[Any, Any]], given: dict[str, Any]) -> Iterator[None]:
+    """Note what each layer with parameters is given, and gives; of one with a fused activation, what goes into that."""
     replaced: list[tuple[Any, str, Any]] = []
 
     def note(layer: Any, tensor: Any) -> Any:
@@ -286,13 +299,12 @@ def _watched(model: Any, seen: dict[str, tuple[Any, Any]]) -> Iterator[None]:
         return tensor
 
     for layer in _with_weights(model):
-        fused = getattr(layer, "activation", None)
-        if fused is not None and not isinstance(layer, _WHOLE):
+        fused = None if isinstance(layer, _WHOLE) else getattr(layer, "activation", None)
+        if fused is not None:
             replaced.append((layer, "activation", fused))
             layer.activation = lambda z, layer=layer, fused=fused: fused(note(layer, z))
-        else:
-            replaced.append((layer, "call", layer.call))
-            layer.call = _noting(layer, layer.call, note)
+        replaced.append((layer, "call", layer.call))
+        layer.call = _noting(layer, layer.call, given, note if fused is None else None)
     try:
         yield
     finally:
@@ -300,12 +312,16 @@ def _watched(model: Any, seen: dict[str, tuple[Any, Any]]) -> Iterator[None]:
             setattr(layer, attribute, original)
 
 
-def _noting(layer: Any, call: Any, note: Any) -> Any:
-    import functools
+def _noting(layer: Any, call: Any, given: dict[str, Any], note: Any) -> Any:
+    """A layer's call that notes its first argument, and what it gives if that is asked for."""
 
     @functools.wraps(call)
     def noting(*args: Any, **kwargs: Any) -> Any:
-        return note(layer, call(*args, **kwargs))
+        first = args[0] if args else next(iter(kwargs.values()))
+        if tf.is_tensor(first):
+            given.setdefault(layer.name, first)
+        result = call(*args, **kwargs)
+        return result if note is None else note(layer, result)
 
     return noting
 

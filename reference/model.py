@@ -52,15 +52,21 @@ class Model(Protocol):
     framework : str
     layers : list of ModelLayer
         In the order in which they ran on the example.
+    activations : list of ModelLayer
+        Those with a number of their own, which has another default in each framework: `leaky_relu`, `elu` with their `slope`.
     random : tuple of str
         Names of layers that draw random numbers in training.
+    entering : dict of str to ndarray
+        What each layer with parameters was given in the last pass.
     headless : bool
         Whether what comes behind the last layer with parameters (a softmax) is left out by `differentiate`.
     """
 
     framework: str
     layers: list[ModelLayer]
+    activations: list[ModelLayer]
     random: tuple[str, ...]
+    entering: dict[str, Array]
     headless: bool
 
     def read(self) -> Arrays:
@@ -80,5 +86,5 @@ class Model(Protocol):
         ...
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a layer (`epsilon`, `momentum`, `batch_first`): to see whether it explains a difference."""
+        """Change a setting of a layer (`epsilon`, `momentum`, `batch_first`, `slope`): to see whether it explains a difference."""
         ...

@@ -26,6 +26,7 @@ _TRANSPOSED = {
 }
 _CHANNELS_FIRST = (*_CONVOLUTIONS, *_TRANSPOSED, *_NORMS, nn.GroupNorm)
 _TIMED = (*_RECURRENT, nn.MultiheadAttention)
+_SLOPES = {nn.LeakyReLU: ("leaky_relu", "negative_slope"), nn.ELU: ("elu", "alpha")}
 _GRU = (1, 0, 2)
 """torch has the gates r, z, n; scratch z, r, n."""
 
@@ -68,6 +69,11 @@ class TorchModel:
         # With gradients, as without them an encoder layer takes a short cut past its own layers.
         self._forward(self._entering(example, dtype), self._noted)
         self.layers = [ModelLayer(self._named[m], *_described(m)) for m in self._modules]
+        sloping = [m for m in self.module.modules() if type(m) in _SLOPES]
+        self.activations = [
+            ModelLayer(self._named[m], *(_SLOPES[type(m)][0], {"slope": getattr(m, _SLOPES[type(m)][1])}))
+            for m in sloping
+        ]
 
     def _noted(self, module: nn.Module, given: Any, output: Any) -> None:
         if isinstance(module, nn.Linear):
@@ -79,7 +85,7 @@ class TorchModel:
                 self._modules.append(module)
             self._flattening.channels_first = isinstance(module, _CHANNELS_FIRST)
 
-    def _forward(self, x: Tensor, seen: Callable[[nn.Module, Any, Any], None]) -> Tensor:
+    def _forward(self, x: Tensor, seen: Callable[[nn.Module, Any, Any], Any]) -> Tensor:
         self._flattening = _Flattening(self._turned)
         leaves = [m for m in self._named if _has_parameters(m) or not list(m.children())]
         hooks = [m.register_forward_hook(seen) for m in leaves]
@@ -128,15 +134,24 @@ class TorchModel:
         self.module.train(training).zero_grad()
         outputs: dict[str, tuple[nn.Module, Tensor]] = {}
         values: dict[str, int] = {}
+        ends: dict[str, Tensor] = {}
+        self.entering: dict[str, Array] = {}
         before = self.read()
 
-        def keep(module: nn.Module, given: Any, output: Any) -> None:
+        def keep(module: nn.Module, given: Any, output: Any) -> Any:
             first = _first(output)
-            if _has_parameters(module) and self._named[module] not in outputs:
-                if first.requires_grad:
-                    first.retain_grad()
-                outputs[self._named[module]] = (module, first)
-                values[self._named[module]] = first.numel() // first.shape[1]
+            if not _has_parameters(module) or self._named[module] in outputs:
+                return None
+            if first.requires_grad:
+                first.retain_grad()
+                if isinstance(module, tuple(_RECURRENT)):
+                    ends[self._named[module]] = end = output[1][0] if isinstance(output[1], tuple) else output[1]
+                    end.retain_grad()
+            outputs[self._named[module]] = (module, first)
+            self.entering[self._named[module]] = _leaving(given[0], module)
+            values[self._named[module]] = first.numel() // first.shape[1]
+            # The model goes on with a copy, as it may write over it: `out += self.shortcut(x)`.
+            return (first.clone(), *output[1:]) if isinstance(output, tuple) else first.clone()
 
         inputs = self._entering(x, str(next(self.module.parameters()).dtype).removeprefix("torch."))
         whole = not inputs.is_floating_point()
@@ -151,6 +166,9 @@ class TorchModel:
         for name, (module, t) in reversed(outputs.items()):
             if t.grad is not None:
                 tensors[f"grad/{name}.output"] = _leaving(t.grad, module)
+            elif name in ends and (last_states := ends[name].grad) is not None:
+                # Of the sequence nothing is used but its last states, which torch returns beside it.
+                tensors[f"grad/{name}.output"] = np.concatenate(list(last_states.numpy()), axis=-1)
             for layer, p, tensor, out, _ in self._arrays():
                 if layer == name and tensor.grad is not None:
                     tensors[f"grad/{name}.{p}"] = np.array(out(tensor.grad.numpy()), order="C")
@@ -185,8 +203,11 @@ class TorchModel:
         return found
 
     def set(self, layer: str, setting: str, value: Any) -> None:
-        """Change a setting of a layer: `epsilon`, `momentum` or `batch_first`."""
+        """Change a setting of a layer: `epsilon`, `momentum`, `batch_first` or `slope`."""
         module = next(m for m, name in self._named.items() if name == layer)
+        if setting == "slope":
+            setattr(module, _SLOPES[type(module)][1], value)
+            return
         if setting == "batch_first":
             module.batch_first = value
             return

@@ -95,13 +95,75 @@ def test_momentum_left_at_keras_default_is_seen_in_the_running_averages_alone() 
 
 
 @pytest.mark.parametrize(
-    ("change", "tensor", "before"),
-    [({"activation": "relu"}, "forward/head", "hidden"), ({"pool": "average"}, "forward/hidden", "norm")],
+    ("change", "tensor", "before", "why"),
+    [
+        ({"activation": "relu"}, "forward/head", "hidden", "relu follows it, in the reference tanh"),
+        ({"activation": "linear"}, "forward/head", "hidden", "nothing follows it, in the reference tanh"),
+        ({"pool": "average"}, "forward/hidden", "norm", "what comes between differs"),
+    ],
 )
-def test_what_lies_between_two_layers_is_located(change: dict[str, str], tensor: str, before: str) -> None:
+def test_what_lies_between_two_layers_is_located(change: dict[str, str], tensor: str, before: str, why: str) -> None:
     wrong = first_wrong(compare_models(keras_images(**change), torch_images()))
     assert wrong["tensor"] == tensor
-    assert f"the output of {before} still agrees" in wrong["diagnosis"]
+    assert wrong["diagnosis"].startswith(f"the output of {before} still agrees: {why}")
+
+
+def _residual(slope: float = 0.2) -> tuple[Any, Any]:
+    import torch
+    from torch import nn
+
+    class Torch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 1)
+            self.leaky = nn.LeakyReLU(0.2)
+
+        def forward(self, x: Any) -> Any:
+            x = self.leaky(self.first(x))
+            out = self.second(x)
+            out += x
+            out *= 2
+            return self.head(torch.tanh_(out)).squeeze(1)
+
+    keras_images()
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((4,))
+    x = layers.LeakyReLU(negative_slope=slope)(layers.Dense(5)(inputs))
+    out = keras.ops.tanh(2 * (layers.Dense(5)(x) + x))
+    return keras.Model(inputs, layers.Dense(1)(out)), Torch()
+
+
+def test_a_model_that_writes_over_the_output_of_a_layer_and_drops_an_axis_agrees() -> None:
+    assert verdicts(compare_models(*_residual())) == {"match"}
+
+
+def test_a_slope_left_at_keras_default_is_named() -> None:
+    wrong = first_wrong(compare_models(*_residual(0.3)))
+    assert wrong["tensor"] == "forward/second"
+    assert "has slope 0.3, the reference 0.2" in wrong["diagnosis"]
+
+
+def test_the_last_states_of_a_recurrent_layer_and_their_gradient() -> None:
+    from torch import nn
+
+    class Torch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(4, 3, batch_first=True), nn.Linear(3, 2)
+
+        def forward(self, x: Any) -> Any:
+            _, (h, _) = self.lstm(x)
+            return self.head(h[-1])
+
+    keras_images()
+    import keras
+    from keras import layers
+
+    result = compare_models(keras.Sequential([keras.Input((6, 4)), layers.LSTM(3), layers.Dense(2)]), Torch())
+    assert verdicts(result) == {"match"}
+    assert "grad/lstm.output" in {row["tensor"] for row in result.rows}
 
 
 def test_sequences_with_an_embedding_and_dropout() -> None:

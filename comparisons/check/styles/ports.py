@@ -13,6 +13,7 @@ from typing import Any
 from comparisons import ports
 from comparisons.case import Case
 from comparisons.check.homes import source_tree
+from comparisons.check.port_losses import losses
 from comparisons.check.repro_port import PortLines, port_lines
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.errors import BackproofError
@@ -73,7 +74,8 @@ class Ports:
                     file.call(unit.options["copy"], *((mine, theirs) if first == "subject" else (theirs, mine)))
 
                 return ports.compare_copied(copy, subject, reference, unit.name)
-            return ports.compare_models(subject, reference, unit.name, seed=case.seed)
+            trained = losses(file, subject, reference)
+            return ports.compare_models(subject, reference, unit.name, seed=case.seed, losses=trained)
         except Incomparable as error:
             row = {
                 "case": case.id, "suite": case.suite, "phase": "forward", "step": 0, "layer": "", "tensor": "*", "subject": "file",
