@@ -245,6 +245,13 @@ def _accumulating(tree: ast.FunctionDef, path: Path, wraps: tuple[str, ...]) -> 
             new: ast.AST = ast.AugAssign(copy.deepcopy(node.targets[0]), ast.Add(), copy.deepcopy(node.value))
             cause = f"= where += is needed in {_short(node)}: the gradient is assigned, not accumulated"
             yield Edit(_replaced(tree, at, new), node.lineno, cause)
+            so_far = copy.deepcopy(node.targets[0])
+            so_far.ctx = ast.Load()
+            summed = ast.BinOp(so_far, ast.Add(), copy.deepcopy(node.value))
+            # Where there is none yet, it is None.
+            first = ast.Compare(so_far, [ast.Is()], [ast.Constant(None)])
+            new = ast.Assign(node.targets, ast.IfExp(first, copy.deepcopy(node.value), summed))
+            yield Edit(_replaced(tree, at, new), node.lineno, cause)
         if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Subscript):
             add = ast.parse("np.add.at", mode="eval").body
             entry, index = copy.deepcopy(node.target.value), copy.deepcopy(node.target.slice)

@@ -39,7 +39,7 @@ def excerpt(path: Path, names: Iterable[str], there: Collection[str]) -> tuple[l
     tree = source.parse(path, text, notes)
     # What was turned into Python 3 has no text of its own.
     as_it_is = not notes
-    statements = [piece for statement in tree.body for piece in source._pieces(statement) if _ran(piece, there)]
+    statements = [piece for statement in tree.body for piece in source._pieces(statement, {}) if _ran(piece, there)]
     needed, found = set(names), set()
     while True:
         more = {i for i, s in enumerate(statements) if i not in found and defined(s) & needed}

@@ -8,6 +8,7 @@ where it leaves a name undefined.
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import json
 import linecache
@@ -16,10 +17,10 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from comparisons.check import tensors
 from comparisons.check.attempts import Attempts
 from comparisons.check.imports import stand_in
 from comparisons.check.old_numpy import ELEMENT, NUMBER, Revived, element, number
@@ -165,9 +166,13 @@ def run(path: Path, attempts: Attempts | None = None) -> UserFile:
     module.__package__ = siblings.package(tree)
     own: dict[str, int] = {}
     left_out: dict[str, str] = {}
+    on_tensors = tensors.on_tensors(tree)
+    if on_tensors:
+        with contextlib.suppress(ImportError):
+            tensors.prepare()
     tree = _run_all(tree, path, module, own, notes, left_out, attempts)
     _note_left_out(tree, module.__dict__, left_out, notes)
-    return UserFile(str(path), module.__dict__, own, notes, attempts=attempts)
+    return UserFile(str(path), module.__dict__, own, notes, attempts=attempts, on_tensors=on_tensors)
 
 
 def _remembered(path: Path, notes: list[str]) -> ast.Module:
@@ -203,12 +208,12 @@ def _run_all(
     namespace.update({NUMBER: number, ELEMENT: element})
     tree = Revived().visit(tree)
     for statement in tree.body:
-        for piece in _pieces(statement):
+        for piece in _pieces(statement, namespace):
             _run_one(piece, path, namespace, own, notes, left_out, attempts, within)
     return tree
 
 
-def _pieces(statement: ast.stmt) -> Iterator[ast.stmt]:
+def _pieces(statement: ast.stmt, namespace: dict[str, Any]) -> Iterator[ast.stmt]:
     """Statements to run for one at the top level: those inside a `try` or `if` that only define things."""
     if isinstance(statement, ast.Try):
         inside = [*statement.body, *(s for handler in statement.handlers for s in handler.body)]
@@ -216,11 +221,21 @@ def _pieces(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield statement
             return
     if isinstance(statement, ast.If) and not _asks_for_main(statement.test):
-        for s in statement.body:
-            yield from _pieces(s)
+        for s in statement.body if _holds(statement.test, namespace) else statement.orelse:
+            yield from _pieces(s, namespace)
         return
     if isinstance(statement, (*_DEFINING, *_IMPORTS, *_ASSIGNS, ast.Try)):
         yield statement
+
+
+def _holds(test: ast.expr, namespace: dict[str, Any]) -> bool:
+    """What a condition of names and constants is; of one that calls something, and cannot be known here, yes."""
+    if any(isinstance(node, ast.Call) for node in ast.walk(test)):
+        return True
+    try:
+        return bool(eval(compile(ast.Expression(test), "<condition>", "eval"), namespace))
+    except Exception:
+        return True
 
 
 def _asks_for_main(test: ast.expr) -> bool:
@@ -248,7 +263,7 @@ def _run_one(
     code = compile(ast.Module([statement], []), str(path), "exec")
     try:
         # A framework may take long to import, and that is nobody's endless loop; what a sibling runs has its own limit.
-        timed = nullcontext() if isinstance(statement, _IMPORTS) else attempts.of(place)
+        timed = contextlib.nullcontext() if isinstance(statement, _IMPORTS) else attempts.of(place)
         with warnings.catch_warnings(action="ignore"), timed:
             exec(code, namespace)
     except ImportError as error:
@@ -285,7 +300,7 @@ def _harmless(statement: ast.stmt) -> bool:
             while isinstance(root, ast.Attribute):
                 root = root.value
             name = root.id if isinstance(root, ast.Name) else ""
-            if name not in _HARMLESS_CALLS or last in _DANGEROUS or last.startswith("load"):
+            if name not in (*_HARMLESS_CALLS, ELEMENT, NUMBER) or last in _DANGEROUS or last.startswith("load"):
                 return False
     return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import re
 import sysconfig
 import traceback
@@ -13,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.check import tensors
 from comparisons.check.attempts import Attempts
+from comparisons.check.outside import lacked
 from comparisons.trace import Model
 
 if TYPE_CHECKING:
@@ -65,20 +69,26 @@ class UserError(Exception):
 
 
 _NO_ARRAY = re.compile(r"'(tuple|dict|int|float)' object has no attribute '(shape|ndim|T|dot|reshape|size|sum)'")
+_AN_ARRAY = re.compile(r"'(?:numpy\.ndarray|numpy\.float64|memoryview)' object has no attribute '(\w+)'")
 
 
 def refuses(error: UserError) -> bool:
     """Whether the user's code was given what it says it does not take, which is no mistake of its.
 
-    It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, or an array where it was
-    given a cache or a number.
+    It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, an array where it was
+    given a cache or a number, or an object of some class, `out.in_bounds`, where it was given an array. Or it lacks what a container
+    sets from outside.
     """
     cause = error.__cause__
     frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
+    if cause is not None and lacked(cause):
+        return True
     if not frames or frames[-1].filename.startswith(_LIBRARIES):
         return False
     if _NO_ARRAY.search(str(cause)):
         return True
+    if asked := _AN_ARRAY.search(str(cause)):
+        return not difflib.get_close_matches(asked[1], dir(np.ndarray), cutoff=0.75)  # a slip of the pen is a mistake
     line = frames[-1].line or ""
     other_axes = ("values to unpack", "tuple index out of range")
     return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))
@@ -103,6 +113,10 @@ class UserFile:
         Writes down every call, for a reproduction.
     attempts : Attempts
         Is told of every call, and knows what is not to be called again.
+    edited : ast.FunctionDef, optional
+        A function as it is tried with an edit.
+    on_tensors : bool
+        Whether its functions take torch's tensors; they are called with arrays all the same, see `tensors`.
     """
 
     path: str
@@ -112,6 +126,8 @@ class UserFile:
     mutated: set[str] = field(default_factory=set)
     recorder: Recorder | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    edited: ast.FunctionDef | None = None
+    on_tensors: bool = False
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Functions that the file defines, lambdas included."""
@@ -144,7 +160,7 @@ class UserFile:
         before = {name: [a.copy() for a in arrays(value)] for name, value in named.items()}
         try:
             with np.errstate(all="ignore"), self.attempts.of(name):
-                result = f(*args, **kwargs) if self.recorder is None else self.recorder.call(f, args, kwargs)
+                result = self._called(f, args, kwargs)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -158,6 +174,16 @@ class UserFile:
             if changed:
                 self.mutated.add(f"{called(f)} changes its argument {name} in place")
         return result
+
+    def _called(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self.on_tensors or not tensors.takes_tensors(f):
+            return f(*args, **kwargs) if self.recorder is None else self.recorder.call(f, args, kwargs)
+        tensors.seed()
+        there, named = tensors.given(args), tensors.given(kwargs)
+        result = f(*there, **named) if self.recorder is None else self.recorder.call(f, there, named)
+        tensors.returned(list(args), list(there))
+        tensors.returned(kwargs, named)
+        return tensors.taken(result)
 
     def _told(self, f: Callable[..., Any], error: BaseException) -> str:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == self.path]

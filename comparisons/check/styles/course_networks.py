@@ -87,6 +87,8 @@ class Functions:
     forward: str
     backward: str
     cost: str
+    kind: str = ""
+    """What they do beside: `dropout`, `regularised`."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -112,7 +114,7 @@ def _sets(free: Free) -> Iterator[Functions]:
     backwards = {n: f for n, f in free.items() if BACKWARD.fullmatch(plain(n)) and len(parameters(f)) >= 2}
     costs = [n for n, f in free.items() if COST.fullmatch(plain(n)) and len(parameters(f)) >= 2]
     for name in backwards:
-        kind = _kind(name)
+        kind = _kind(name) or ("regularised" if _takes_lambda(backwards[name]) else "")
         if any(plain(p.name) in ("da", "dz", "dout") for p in parameters(backwards[name])):
             continue  # one layer's
         beside = plain(name).replace("backward", "forward")
@@ -121,18 +123,24 @@ def _sets(free: Free) -> Iterator[Functions]:
         if forward is None and kind != "dropout":
             forward = next((n for n in forwards if _kind(n) == ""), "")
         cost = next((n for n in costs if _kind(n) == kind), next((n for n in costs if not _kind(n)), ""))
-        if kind == "regularised" and _kind(cost) != kind:
+        if not kind and cost and _takes_lambda(free[cost]) and not any(map(_takes_lambda, backwards.values())):
+            kind = "regularised"  # forgotten in the gradient
+        if kind == "regularised" and cost and not _takes_lambda(free[cost]):
             cost = ""
         if forward or kind == "regularised" or plain(name) == "backwardpropagationn":
             # The one for gradient checking returns the cost itself.
             takes = [plain(p.name) for p in parameters(forwards[forward])] if forward else []
-            yield Functions(forward or "", name, "" if set(takes) & set(ALIASES["Y"]) else cost)
+            yield Functions(forward or "", name, "" if set(takes) & set(ALIASES["Y"]) else cost, kind)
 
 
 def _kind(name: str) -> str:
     if "dropout" in plain(name):
         return "dropout"
     return "regularised" if re.search(r"regulari[sz]ation|withl2|withreg", plain(name)) else ""
+
+
+def _takes_lambda(f: Callable[..., Any]) -> bool:
+    return any(plain(p.name) in ALIASES["lambd"] for p in parameters(f))
 
 
 def _takes_parameters(f: Callable[..., Any]) -> bool:
@@ -176,8 +184,11 @@ USUAL = {
     "mean": True,
     "low": True,
     "guard": 0.0,
+    "decay": "lambda/(2m)",
 }
 """How the course has it."""
+DECAYS = ("lambda/(2m)", "lambda/m", "lambda/2", "lambda")
+"""What the sum of the squared weights is multiplied by in the cost."""
 
 
 def _readings(file: UserFile, functions: Functions) -> Iterator[Unit]:
@@ -187,7 +198,7 @@ def _readings(file: UserFile, functions: Functions) -> Iterator[Unit]:
         return
     depth, spelled = _depth(file, functions)
     first = USUAL | {"depth": depth, "spelled": spelled}
-    dropout = _kind(functions.backward) == "dropout"
+    dropout = functions.kind == "dropout"
     for layout in ("columns", "rows, b (1, n)", "columns, W (in, out)", "rows, W (out, in), b (1, n)"):
         for output in ("sigmoid", "softmax", "identity"):
             for hidden in HIDDEN if depth > 1 else HIDDEN[:1]:
@@ -199,15 +210,19 @@ def _readings(file: UserFile, functions: Functions) -> Iterator[Unit]:
 
 def _scales(file: UserFile, unit: Unit) -> list[Unit]:
     """Other places of the 1/m."""
-    choices = itertools.product((False, True), (True, False))
-    return [_other(file, unit, total=total, mean=mean) for total, mean in choices]
+    # Without a cost there is nothing that a penalty could be told by.
+    decays = (
+        DECAYS if unit.options["functions"].kind == "regularised" and unit.options["functions"].cost else DECAYS[:1]
+    )
+    choices = itertools.product((False, True), (True, False), decays)
+    return [_other(file, unit, total=total, mean=mean, decay=decay) for total, mean, decay in choices]
 
 
 def _guards(file: UserFile, unit: Unit) -> list[Unit]:
     """Small numbers inside the logarithms."""
     return (
         [_other(file, unit, guard=g) for g in GUARDS[1:]]
-        if unit.options["roles"][2] or _takes_labels(file, unit)
+        if unit.options["functions"].cost or _takes_labels(file, unit)
         else []
     )
 
@@ -222,33 +237,38 @@ def _by_the_book(file: UserFile, functions: Functions) -> bool:
 
 
 def _takes_labels(file: UserFile, unit: Unit) -> bool:
-    forward = file.namespace.get(unit.options["roles"][0])
+    forward = file.namespace.get(unit.options["functions"].forward)
     return forward is not None and any(plain(p.name) in ALIASES["Y"] for p in parameters(forward))
 
 
 def _other(file: UserFile, unit: Unit, **choice: Any) -> Unit:
-    known = {k: v for k, v in unit.options.items() if k not in ("roles", "recipe")}
-    return _unit(file, Functions(*unit.options["roles"]), known | choice)
+    known = {k: v for k, v in unit.options.items() if k not in ("functions", "recipe")}
+    return _unit(file, unit.options["functions"], known | choice)
 
 
 def _unit(file: UserFile, functions: Functions, choice: dict[str, Any]) -> Unit:
-    kind, depth, hidden, output = _kind(functions.backward), choice["depth"], choice["hidden"], choice["output"]
-    name = functions.backward
-    regulariser = L2(LAMBDA) if kind == "regularised" else None
-    arch = _architecture(depth, hidden, output, kind == "dropout", regulariser)
-    cases = tuple(Case(f"check/{name}/batch{m}", arch, (m,), (5,)) for m in (6, 4))
+    kind, depth, hidden, output = functions.kind, choice["depth"], choice["hidden"], choice["output"]
+    name, decay = functions.backward, choice["decay"]
+    cases = []
+    for m in (6, 4):
+        # scratch's penalty is lambda/(2m).
+        times = (2 if "2" not in decay else 1) * (1 if "m" in decay else m)
+        regulariser = L2(LAMBDA * times) if kind == "regularised" else None
+        arch = _architecture(depth, hidden, output, kind == "dropout", regulariser)
+        cases.append(Case(f"check/{name}/batch{m}", arch, (m,), (5,)))
     told = [COLUMNS if LAYOUTS[choice["layout"]].columns else "examples are rows"]
     told += ["cost and gradients are sums over the examples"] if choice["total"] else []
     told += [] if choice["mean"] else ["dZ carries the 1/m"]
+    told += [] if decay == USUAL["decay"] else [f"the penalty is {decay} sum W^2"]
     if choice["guard"]:
         told.append(f"{choice['guard']:g} inside the logarithms guards them: its effect on the cost is taken out")
     title = f"network of {depth} layer{'s' if depth > 1 else ''}, "
     title += f"{type(hidden).__name__} and {output}" if depth > 1 else output
     title += {"": "", "dropout": ", dropout", "regularised": ", L2"}[kind]
-    options = choice | {"roles": (functions.forward, functions.backward, functions.cost)}
+    options = choice | {"functions": functions}
     options["names"] = Chain(arch).names()
     options["tentative"] = "" if _by_the_book(file, functions) else "agrees"
-    return Unit(name, "", title, file.own[name], functions.members, cases, options, tuple(told))
+    return Unit(name, "", title, file.own[name], functions.members, tuple(cases), options, tuple(told))
 
 
 def _architecture(depth: int, hidden: Layer, output: str, dropout: bool, regulariser: L2 | None) -> Architecture:
@@ -329,7 +349,7 @@ class Network(PassModel):
     def __init__(self, file: UserFile, unit: Unit, case: Case) -> None:
         super().__init__(case, self._pass)
         self.file, self.options = file, unit.options
-        self.functions = Functions(*unit.options["roles"])
+        self.functions = unit.options["functions"]
         self._own_cost: Array | None = None
         self.layout, self.chain = LAYOUTS[unit.options["layout"]], Chain(case.architecture)
 
@@ -343,7 +363,7 @@ class Network(PassModel):
 
     def evaluate(self, x: Array) -> dict[str, Array]:
         """The network's predictions, where the forward function has no dropout to switch off."""
-        if not self.functions.forward or _kind(self.functions.backward) == "dropout":
+        if not self.functions.forward or self.functions.kind == "dropout":
             return {}
         y = np.zeros((len(x), self.params[self.chain.dense[-1]]["W"].shape[1]))
         AL, _, _ = self._forward(self.layout.x(x), self.layout.x(y), {})

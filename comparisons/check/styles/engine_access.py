@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import itertools
 import random
 import re
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
@@ -15,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.homes import source_tree
+from comparisons.check.siblings import Definitions
+from comparisons.check.styles.network_arguments import required
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -44,6 +49,8 @@ class Engine:
         Method that goes back.
     flags : dict
         Arguments of the constructor that turn gradients on.
+    remembers : type, optional
+        Class of which a value that gradients go to is given an empty object: `Scalar(v, ScalarHistory())`.
     arrays : bool
         Whether its objects hold arrays.
     weighting : int
@@ -56,6 +63,7 @@ class Engine:
     grad: str = "grad"
     back: str = "backward"
     flags: dict[str, Any] | None = None
+    remembers: type | None = None
     arrays: bool = False
     weighting: int = 0
 
@@ -64,10 +72,16 @@ class Engine:
         """Its name in the file."""
         return self.cls.__name__
 
+    @property
+    def imported(self) -> bool:
+        """Whether another file defines it."""
+        return self.name not in self.file.own
+
     def leaf(self, value: Array) -> Any:
         """A new value, which gradients go to."""
         given = value.copy() if self.arrays else float(value)
-        return self.file.call(self.cls, given, **(self.flags or {}))
+        history = () if self.remembers is None else (self.file.call(self.remembers),)
+        return self.file.call(self.cls, given, *history, **(self.flags or {}))
 
     def read(self, node: Any, name: str) -> Any:
         """Data or gradient of a node as an array; None if there is none."""
@@ -161,7 +175,7 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def registered(file: UserFile) -> None:
-    """Run calls at the top level that only enter operations into a class: `register("mul", Mul)`, `setup_variable()`."""
+    """Run calls at the top level that only enter operations into a class: `register("mul", Mul)`."""
     tree = source_tree(file)
     for statement in tree.body if tree is not None else ():
         call = statement.value if isinstance(statement, ast.Expr) else None
@@ -176,20 +190,46 @@ def registered(file: UserFile) -> None:
                 file.call(file.namespace[call.func.id], *given)
 
 
+def _given_operators(file: UserFile, cls: type) -> None:
+    """Call what gives a class its operators, `def setup_variable(): Variable.__add__ = add`, wherever it is called otherwise."""
+    beside = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else file.namespace
+    for name, f in list(beside.items()):
+        if not _ENTERS.match(name) or not isinstance(f, FunctionType) or required(f):
+            continue
+        try:
+            body = ast.parse(textwrap.dedent(source_of(f))).body
+        except SyntaxError:
+            continue
+        targets = [t for s in body[0].body if isinstance(s, ast.Assign) for t in s.targets] if body else []  # type: ignore[attr-defined]
+        if any(isinstance(t, ast.Attribute) and ast.unparse(t.value) == cls.__name__ for t in targets):
+            with contextlib.suppress(UserError):
+                file.call(f)
+
+
+def _classes(file: UserFile) -> dict[str, type]:
+    """The file's classes, and those of files beside it that it imports."""
+    modules = [m for m in list(sys.modules.values()) if isinstance(getattr(m, "__loader__", None), Definitions)]
+    beside = {n: c for m in modules for n, c in vars(m).items() if isinstance(c, type) and c.__module__ == m.__name__}
+    return beside | file.classes()
+
+
 def engines(file: UserFile, taken: frozenset[str]) -> Iterator[Engine]:
     """Classes with arithmetic and a way back."""
     if any(callable(getattr(cls, b, None)) for cls in file.classes().values() for b in BACKWARDS):
         registered(file)
-    for name, cls in file.classes().items():
+    for name, cls in _classes(file).items():
         if name in taken:
             continue
         backs = [b for b in BACKWARDS if callable(getattr(cls, b, None))]
+        if backs:
+            _given_operators(file, cls)
         operators = [o for o in ("__add__", "add", "__mul__", "mul", "dot", "__matmul__") if hasattr(cls, o)]
-        if not backs or len(operators) < 2:
+        if not backs or not (len(operators) > 1 or any(o.startswith("__") for o in operators)):
             continue
         text = source_of(cls)
-        for arrays in (True, False) if _ARRAYS.search(text) else (False,):
-            found = _settled(Engine(file, cls, back=backs[0], flags=_flags(cls), arrays=arrays))
+        ways = itertools.product((True, False) if _ARRAYS.search(text) else (False,), (None, *_histories(file, cls)))
+        for arrays, history in ways:
+            found = _settled(Engine(file, cls, back=backs[0], flags=_flags(cls), remembers=history, arrays=arrays))
             if found is not None:
                 yield found
                 break
@@ -209,6 +249,20 @@ def _flags(cls: type) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return {p.name: True for p in parameters if _FLAGS.fullmatch(p.name)}
+
+
+def _histories(file: UserFile, cls: type) -> list[type]:
+    """Classes of the file that the constructor's second argument may be of, by its annotation."""
+    try:
+        second = list(inspect.signature(cls).parameters.values())[1:2]
+    except (TypeError, ValueError):
+        return []
+    return [
+        c
+        for n, c in file.classes().items()
+        for p in second
+        if re.search(rf"\b{n}\b", str(p.annotation)) and not required(c)
+    ]
 
 
 def _settled(engine: Engine) -> Engine | None:

@@ -13,6 +13,7 @@ import numpy as np
 Array = np.ndarray
 ROWS, COLUMNS, OUT = 3, 4, 2
 WIDE, ROW, COLUMN, FLAT = (ROWS, COLUMNS), (1, COLUMNS), (ROWS, 1), (COLUMNS,)
+IMAGE, KERNEL = (2, 3, 5, 5), (OUT, 3, 3, 3)
 NUMBER = 2.5
 ORDINALS = ("first", "second", "third")
 Shape = tuple[int, ...]
@@ -264,14 +265,32 @@ def _method(name: str, raw: Callable[..., Any], arrays: bool) -> Iterator[Operat
                         positive=name in ("div", "truediv", "pow", "divide"))  # fmt: skip
 
 
-def functions(name: str, f: Callable[..., Any], takes: int) -> Operation:
-    """A function of the file, or an object of a class that is one, of one or two values."""
+def functions(name: str, f: Callable[..., Any], takes: int, cls: type) -> Iterator[Operation]:
+    """A function of the file, or an object of a class that is one, of one to three values; the ways in which it may be meant.
+
+    Parameters
+    ----------
+    name : str
+    f : callable
+    takes : int
+        How many values it takes.
+    cls : type
+        The engine's class.
+    """
     last = name.lower()
     plain = _UNARY.get(last) if takes == 1 else None
     binary = {"add": "__add__", "mul": "__mul__", "sub": "__sub__", "div": "__truediv__"}.get(last)
     if takes == 2 and binary:
         plain = next(run for n, _, run in _BINARY if n == binary)
-    operands = ", ".join("ab"[:takes])
     positive = last in ("log", "sqrt", "div", "pow", "divide")
-    shapes = (WIDE, (COLUMNS, OUT)) if last in (*_PRODUCTS, "_matmul") else (WIDE,) * takes
-    return Operation(name, f"{name}({operands})", f, shapes, positive, plain, name)
+    product: tuple[Shape, ...] = (WIDE, (COLUMNS, OUT), (OUT,))[:takes]
+    like: tuple[Shape, ...] = (WIDE,) * takes
+    usual = product if takes == 3 or last in (*_PRODUCTS, "_matmul") else like
+    convolved = (IMAGE, KERNEL, KERNEL[:1])[:takes]
+    for shapes in dict.fromkeys((usual, product, convolved)) if takes > 1 else (usual, (IMAGE,)):
+        yield Operation(name, f"{name}({', '.join('abc'[:takes])})", f, shapes, positive, plain, name)
+    if takes == 2:
+        labels = np.arange(ROWS) * 2 % COLUMNS
+        for given in (lambda: labels, lambda: cls(labels)):
+            yield Operation(name, f"{name}(a, labels)", lambda a, given=given: f(a, given()), method=name)
+        yield Operation(name, f"{name}(a, 2)", lambda a: f(a, 2), (IMAGE,), method=name)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.check.calling import plain
 from comparisons.check.differences import Derived, gradient, row
 from comparisons.check.edits import repaired
 from comparisons.check.locating import Spot, statement
@@ -29,14 +30,16 @@ from comparisons.trace import Model
 from scratch import architecture
 
 Array = np.ndarray
-SAME_VALUE = 1e-6
-"""Relative difference to NumPy from which an operation computes something else: guards like `log(x + 1e-8)` are none."""
+SAME_VALUE = 1e-4
+"""Relative difference to NumPy from which an operation computes something else: guards like `log(x + 1e-6)` are none."""
 PER_OPERATION = 2.0
 """Time in which the cause is looked for, for one function."""
 SECONDS = 6.0
 """Time in which causes are looked for, for a whole engine."""
 _WRAPS = ("np.exp({0})", "np.tanh({0})", "(1 - {0})", "(1 - {0} ** 2)", "(1 - {0} * {0})",
           "{0}.sum(axis=-1, keepdims=True)")  # fmt: skip
+_CURVES = ("sigmoid", "tanh", "softmax", "exp", "relu")
+"""Functions of the file that may have been forgotten around a name."""
 _MUST = {"__add__", "__mul__", "__sub__", "__truediv__", "__neg__", "__pow__", "__matmul__", "__getitem__", "exp", "log", "tanh", "relu",
          "sigmoid", "sum", "mean", "matmul", "dot", "mm", "T", "transpose", "reshape", "add", "mul", "sub"}  # fmt: skip
 """Operations over which an engine that computes them must be able to go back."""
@@ -120,7 +123,8 @@ class Engined:
                     return all(_mended(self.engine, o, draw) for o, draw in draws)
 
             about = operation.method.strip("_")
-            found = repaired(function, mends, _WRAPS, nested, min(seconds, PER_OPERATION), about)
+            own = tuple(f"{n}({{0}})" for n in self.engine.file.functions() if plain(n) in _CURVES)
+            found = repaired(function, mends, (*_WRAPS, *own), nested, min(seconds, PER_OPERATION), about)
             if found is not None:
                 self.mended[operation.method] = (function, *found)
                 return _told(wrong, function, *found)
@@ -158,7 +162,7 @@ class Engined:
         for name in methods:
             method = _function(cls, name) or file.namespace.get(name)
             if not isinstance(method, FunctionType):
-                made = next((c for n, c in file.classes().items() if n.lower() == name.lower()), None)
+                made = next((c for n, c in file.classes().items() if plain(n) == plain(name)), None)
                 inner = _function(made, "backward") if isinstance(made, type) else None
                 if inner is not None:
                     yield inner, _attribute(made, "backward"), False
@@ -182,7 +186,11 @@ def _told(wrong: Derived, function: FunctionType, cause: str, line: int) -> Deri
     known = general and not general.startswith("no known mistake") and "+=" not in cause
     path = function.__code__.co_filename
     spot = Spot(function.__qualname__.replace(".<locals>", ""), line, statement(path, line))
-    return replace(wrong, cause=f"{general}; {cause}" if known else cause, spot=spot)
+    if known:
+        cause = (
+            f"{general}: {cause.partition(': ')[2]}" if "sign" in general and "sign" in cause else f"{general}; {cause}"
+        )
+    return replace(wrong, cause=cause, spot=spot)
 
 
 @dataclass(frozen=True)
@@ -321,8 +329,9 @@ class Engines:
             engined, members = _explored(engine, taken)
             if not engined.operations:
                 continue
-            self._engines[engine.name] = engined
-            units.append(_unit(engined, members))
+            if members:
+                self._engines[members[0]] = engined
+                units.append(_unit(engined, members))
         file.mutated.clear()
         return units
 
@@ -339,8 +348,8 @@ def _explored(engine: Engine, taken: frozenset[str]) -> tuple[Engined, tuple[str
     """The operations that an engine takes, and what of the file belongs to it."""
     kept: list[Operation] = []
     handled = False
-    wanted = list(operations(engine.cls, engine.arrays))
-    members = [engine.name]
+    wanted = [] if engine.imported else list(operations(engine.cls, engine.arrays))
+    members = [] if engine.imported else [engine.name]
     for name, operation in _outside(engine, taken):
         wanted.append(operation)
         members.append(name)
@@ -355,14 +364,12 @@ def _explored(engine: Engine, taken: frozenset[str]) -> tuple[Engined, tuple[str
     whole = "".join(source_of(c) for c in engine.file.classes().values())
     means = handled or bool(_BROADCASTS.search(text)) or bool(_ADDS_BIAS.search(whole))
     names = {o.method for o in kept}
-    lower = {n.lower() for n in names}
+    lower = {plain(n) for n in names}
     members += [
-        n
-        for n, c in engine.file.classes().items()
-        if n.lower() in lower and n not in taken and _function(c, "backward")
+        n for n, c in engine.file.classes().items() if plain(n) in lower and n not in taken and _function(c, "backward")
     ]
     return Engined(engine, kept, means), tuple(
-        dict.fromkeys(m for m in members if m == engine.name or m.lower() in lower)
+        dict.fromkeys(m for m in members if m == engine.name or plain(m) in lower)
     )
 
 
@@ -385,13 +392,12 @@ def _outside(engine: Engine, taken: frozenset[str]) -> Iterator[tuple[str, Opera
                 return thing()(*given)
 
             yield from ((name, o) for o in _takes(engine, name, f, (1, 2)))
-        elif len(required(thing)) in (1, 2):
+        elif len(required(thing)) in (1, 2, 3):
             yield from ((name, o) for o in _takes(engine, name, thing, (len(required(thing)),)))
 
 
 def _takes(engine: Engine, name: str, f: Callable[..., Any], numbers: tuple[int, ...]) -> Iterator[Operation]:
-    for n in numbers:
-        operation = functions(name, f, n)
+    for operation in (o for n in numbers for o in functions(name, f, n, engine.cls)):
         try:
             list(measured(engine, operation, 0))
         except UserError:
@@ -413,5 +419,8 @@ def _unit(engined: Engined, members: tuple[str, ...]) -> Unit:
             "operands of different shapes are not meant to be combined: gradients are not summed to an operand's shape"
         )
     what = "arrays" if engine.arrays else "numbers"
-    return Unit(engine.name, Engines.name, f"autograd engine of {what}", engine.file.own[engine.name], members, (case,),
+    line = engine.file.own[members[0]]
+    if engine.imported:
+        what = f"{what}, {engine.name}"
+    return Unit(members[0], Engines.name, f"autograd engine of {what}", line, members, (case,),
                 {"differences": True, "names": names}, tuple(assumed))  # fmt: skip

@@ -21,6 +21,7 @@ from comparisons.check.construct import arguments
 from comparisons.check.homes import source_text
 from comparisons.check.models import OptimizerModel
 from comparisons.check.objects import method
+from comparisons.check.tensors import handed
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.check.update_forms import SMALL, Form, State, forms, hidden_epsilon, within_root
 from comparisons.plan import plan
@@ -230,6 +231,8 @@ def _forms(cls: type, step: str) -> list[str]:
         return ["layers", "network", "layer"]
     if not names:
         holds_layers = any(n in ("layers", "model", "net", "network") for n in held)
+        if hasattr(cls, "setup"):
+            return ["parameters set up"]
         return ["layers held", "network held"] if holds_layers else ["parameters held", "layers held"]
     if any("name" in n or n in KEYS for n in names) or len(names) >= 3:
         return ["one array by name", "one array", "layer"]
@@ -280,6 +283,8 @@ def _started(file: UserFile, cls: type, reading: Reading) -> Step:
 def _made(file: UserFile, cls: type, reading: Reading, world: World) -> Any:
     given = {n: world.held(v) if isinstance(v, str) else v for n, v in reading.arguments.items()}
     thing = file.call(cls, **given)
+    if reading.form == "parameters set up":
+        file.call(thing.setup, world.network)
     if reading.small:
         for name in vars(thing):
             if plain(name) in HYPER["epsilon"]:
@@ -299,6 +304,7 @@ class World:
         self.reading = reading
         self.layer: Any = None
         self.values: list[Array] = []
+        self.held_objects: list[_Parameter] = []
         self._steps = 0
 
     def set(self, params: Arrays, grads: Arrays) -> None:
@@ -308,7 +314,7 @@ class World:
         if self.layer is None:
             self.layer = _thing(self.reading)
             self.network = SimpleNamespace(layers=[self.layer], trainable_layers=[self.layer], params_and_grads=self._pairs,
-                                           parameters=lambda: self.values)  # fmt: skip
+                                           parameters=lambda: self.values, params=lambda: self.held_objects)  # fmt: skip
             self.dictionary = {_short(n): a for n, a in params.items()}
             self.values = list(params.values())
             self.gradient_dictionary: Arrays = {}
@@ -323,7 +329,9 @@ class World:
             setattr(self.layer, name, a)
         for held, a, g in zip(self.held_objects, params.values(), grads.values(), strict=True):
             held.data = held.value = held.weight = a
-            held.grad = held.gradient = g
+            held.grad = held.gradient = g.view(_Gradient)
+            if held.pair is not None:
+                held.pair[0][...], held.pair[1][...] = a, g
         self.dictionary.update({_short(n): a for n, a in params.items()})
         self.values[:] = list(params.values())
         self.layer.params = {names[0]: w, names[1]: b}
@@ -389,10 +397,10 @@ class World:
             case "pairs":
                 file.call(f, list(self._pairs()))
                 return self.values
-            case "parameters held":
+            case "parameters held" | "parameters set up":
                 file.call(f)
                 return [
-                    p.value if p.value is not a else p.data
+                    p.pair[0].copy() if p.pair is not None else p.value if p.value is not a else p.data
                     for p, a in zip(self.held_objects, self.params.values(), strict=True)
                 ]
             case _:
@@ -446,6 +454,15 @@ def _gradient_first(asked: list[Any]) -> bool:
     return "grad" in plain(asked[0].name)
 
 
+class _Gradient(np.ndarray):
+    """A gradient that is an array, and has one under the name of those who keep it in an object."""
+
+    @property
+    def data(self) -> Array:  # type: ignore[override]
+        """The array."""
+        return self.view(np.ndarray)
+
+
 class _Parameter:
     """A parameter with its gradient, under the usual names."""
 
@@ -454,6 +471,13 @@ class _Parameter:
         self.grad = self.gradient = np.zeros_like(a)
         self.shape = a.shape
         self.requires_grad = True
+        self.pair: tuple[Array, Array] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """For those who hold parameters as pairs, (value, gradient): arrays that stay the same, to be changed in place."""
+        if self.pair is None:
+            self.pair = (np.array(self.value), np.array(self.grad))
+        yield from map(handed, self.pair)
 
 
 def _thing(reading: Reading) -> Any:

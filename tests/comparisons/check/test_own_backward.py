@@ -211,3 +211,181 @@ def test_a_loop_over_torch_is_wrong_only_where_nothing_could_reset(first: str, w
     path = tmp_path / "loop.py"
     path.write_text(LOOP.replace("FIRST", first))
     assert ("training loop" in failing(checked(path))) == wrong
+
+
+CORE = """
+import numpy as np
+
+class Variable:
+    def __init__(self, data):
+        self.data, self.grad, self.creator = data, None, None
+
+    def backward(self):
+        if self.grad is None:
+            self.grad = Variable(np.ones_like(self.data))
+        order, seen = [], set()
+
+        def visit(v):
+            if id(v) not in seen and v.creator is not None:
+                seen.add(id(v))
+                for x in v.creator.inputs:
+                    visit(x)
+                order.append(v)
+
+        visit(self)
+        for v in reversed(order):
+            found = v.creator.backward(v.grad)
+            for x, g in zip(v.creator.inputs, found if isinstance(found, tuple) else (found,)):
+                x.grad = g if x.grad is None else x.grad + g
+
+def as_variable(x):
+    return x if isinstance(x, Variable) else Variable(np.asarray(x))
+
+class Function:
+    def __call__(self, *inputs):
+        self.inputs = [as_variable(x) for x in inputs]
+        out = Variable(np.asarray(self.forward(*(x.data for x in self.inputs))))
+        out.creator = self
+        return out
+
+class Add(Function):
+    def forward(self, a, b):
+        return a + b
+    def backward(self, g):
+        return g, g
+
+class Mul(Function):
+    def forward(self, a, b):
+        return a * b
+    def backward(self, g):
+        a, b = self.inputs
+        return g * b, g * a
+
+def add(a, b):
+    return Add()(a, b)
+
+def mul(a, b):
+    return Mul()(a, b)
+
+def setup_variable():
+    Variable.__add__ = add
+    Variable.__mul__ = mul
+"""
+USES_CORE = """
+import numpy as np
+from .core import Function, as_variable
+
+class Sin(Function):
+    def forward(self, x):
+        return np.sin(x)
+    def backward(self, g):
+        return g * cos(self.inputs[0])
+
+def sin(x):
+    return Sin()(x)
+
+class Cos(Function):
+    def forward(self, x):
+        return np.cos(x)
+    def backward(self, g):
+        return g * as_variable(-1.0) * sin(self.inputs[0])
+
+def cos(x):
+    return Cos()(x)
+
+class MatMul(Function):
+    def forward(self, x, w):
+        return x @ w
+    def backward(self, g):
+        x, w = self.inputs
+        return as_variable(g.data @ w.data.T), as_variable(x.data.T @ g.data)
+
+def matmul(x, w):
+    return MatMul()(x, w)
+"""
+
+
+def test_functions_of_an_engine_that_another_file_defines(tmp_path: Path) -> None:
+    (tmp_path / "core.py").write_text(CORE)
+    file = tmp_path / "functions.py"
+    file.write_text(USES_CORE)
+    result = checked(file)
+    assert not failing(result)
+    (checked_engine,) = result.checked
+    assert {"sin", "cos", "matmul", "Sin"} <= set(checked_engine.unit.members)
+    file.write_text(USES_CORE.replace("as_variable(-1.0) * sin", "as_variable(1.0) * sin"))
+    (wrong,) = failing(checked(file)).values()
+    assert "sign" in wrong["gradient of a in cos(a)"]
+    assert "gradient of a in sin(a)" not in wrong
+
+
+SCALARS = """
+import math
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+class History:
+    def __init__(self, function=None, saved=(), inputs=()):
+        self.function, self.saved, self.inputs = function, saved, inputs
+
+class Mul:
+    @staticmethod
+    def forward(a, b):
+        return a * b, (a, b)
+    @staticmethod
+    def backward(saved, d):
+        a, b = saved
+        return b * d, a * d
+
+class Add:
+    @staticmethod
+    def forward(a, b):
+        return a + b, ()
+    @staticmethod
+    def backward(saved, d):
+        return d, d
+
+class Sigmoid:
+    @staticmethod
+    def forward(a):
+        s = sigmoid(a)
+        return s, (s,)
+    @staticmethod
+    def backward(saved, d):
+        (s,) = saved
+        return (s * (1 - s) * d,)
+
+class Scalar:
+    def __init__(self, v, back: History = None):
+        self.data, self.history, self.derivative = float(v), back, None
+    def _apply(self, function, *others):
+        values = [self, *(o if isinstance(o, Scalar) else Scalar(o) for o in others)]
+        out, saved = function.forward(*(v.data for v in values))
+        return Scalar(out, History(function, saved, values))
+    def __mul__(self, b):
+        return self._apply(Mul, b)
+    def __add__(self, b):
+        return self._apply(Add, b)
+    def sigmoid(self):
+        return self._apply(Sigmoid)
+    def backward(self, d=1.0):
+        if self.history is None:
+            return
+        if self.history.function is None:
+            self.derivative = d if self.derivative is None else self.derivative + d
+            return
+        for x, g in zip(self.history.inputs, self.history.function.backward(self.history.saved, d)):
+            x.backward(g)
+"""
+
+
+def test_values_that_are_given_an_empty_history(tmp_path: Path) -> None:
+    file = tmp_path / "scalars.py"
+    file.write_text(SCALARS)
+    result = checked(file)
+    assert not failing(result)
+    assert "Scalar" in {c.unit.name for c in result.checked}
+    file.write_text(SCALARS.replace("return s, (s,)", "return s, (a,)"))
+    wrong = failing(checked(file))["Scalar"]
+    assert "sigmoid(s) is needed" in wrong["gradient of a in a.sigmoid()"]
