@@ -198,7 +198,10 @@ def _unit(file: UserFile, found: Found, calls: Calls) -> Unit | None:
     if found.derivative and _is_absent(file, found, options, x):
         found = replace(found, derivative="")
         options["found"] = found
-    if found.derivative or found.flag:
+    left = found.kind == "softmax" and _is_one(file, found, options, x)
+    if left:
+        told.append("softmax's derivative is given as 1, for a loss whose gradient p - y has it")
+    elif found.derivative or found.flag:
         place, why = _place(file, found, options, calls, x)
         options["place"] = place
         told += why
@@ -208,7 +211,7 @@ def _unit(file: UserFile, found: Found, calls: Calls) -> Unit | None:
     name = found.owner + "." + found.value if found.owner else found.value
     cases = tuple(Case(f"check/{name}/{i}", architecture(layer), (n,), (5,)) for i, n in enumerate((m, 1)))
     members = tuple(f"{found.owner}.{n}" if found.owner else n for n in (found.value, found.derivative) if n)
-    title = TITLES.get(found.kind, found.kind) + (" and its derivative" if found.derivative or found.flag else "")
+    title = TITLES.get(found.kind, found.kind) + (" and its derivative" if "place" in options else "")
     return Unit(name, "activations", title, line(file, found.owner, found.value), members, cases, options, tuple(told))
 
 
@@ -219,6 +222,17 @@ def _is_absent(file: UserFile, found: Found, options: dict[str, Any], x: Array) 
     except UserError as error:
         return isinstance(error.__cause__, NotImplementedError)
     return False
+
+
+def _is_one(file: UserFile, found: Found, options: dict[str, Any], x: Array) -> bool:
+    """Whether the derivative is a mere 1."""
+    if not (found.derivative or found.flag):
+        return False
+    try:
+        d = _derivative(file, found, options, x[:1] if options["layout"] in (VECTOR, COLUMN) else x)
+    except UserError:
+        return False
+    return bool((d == 1).all())
 
 
 def _callable(file: UserFile, found: Found, x: Array) -> bool:

@@ -184,3 +184,13 @@ def test_what_code_says_it_does_not_take_is_told_from_its_mistakes(tmp_path: Pat
     with pytest.raises(UserError) as caught:
         file.call("f", np.ones((2, 3)))
     assert refuses(caught.value) is refused
+
+
+def test_of_definitions_under_a_condition_those_that_hold_are_run(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "SIMPLE = False\nif SIMPLE:\n    def f(): return 1\nelse:\n    def f(): return 2\nif input():\n    N = 3\n"
+    )
+    file = source.run(path)
+    assert file.namespace["f"]() == 2
+    assert file.namespace["N"] == 3
