@@ -16,6 +16,7 @@ REGIMES = {
     "probabilities": "uniform in (0.02, 0.98)",
     "tokens": "whole numbers from 0 to 4",
     "soft": "standard normal inputs, soft targets that sum to 1",
+    "one-hot": "standard normal inputs, one-hot targets whatever the loss",
 }
 
 

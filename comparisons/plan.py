@@ -209,6 +209,8 @@ def _shapes(case: Case) -> list[tuple[int, ...]]:
 
 def _targets(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     loss, m, k = case.architecture.loss, shape[0], shape[-1]
+    if case.regime == "one-hot":
+        return np.eye(k)[rng.integers(0, k, m)]
     if isinstance(loss, MeanSquaredError):
         return rng.standard_normal(shape)
     if isinstance(loss, Hinge):

@@ -389,9 +389,48 @@ def _named_variables(layer: Any) -> Iterator[tuple[str, Any]]:
             yield known, variable
 
 
+_ROW_BY_ROW = (
+    keras.layers.Dropout,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+)
+
+
+def _flattened(layer: Any) -> tuple[int, ...] | None:
+    """Shape (c, h, w) of the images whose flattened pixels a dense layer is given channels first, as torch has them."""
+    given = _from(layer)
+    while isinstance(given, _ROW_BY_ROW):
+        given = _from(given)
+    before = _from(given) if isinstance(given, keras.layers.Flatten | keras.layers.Reshape) else None
+    if not isinstance(before, keras.layers.Permute):
+        return None
+    axes = tuple(before.dims)
+    return tuple(before.output.shape[1:]) if axes == (len(axes), *range(1, len(axes))) else None
+
+
+def _from(layer: Any) -> Any:
+    """The layer that a layer is given the output of, if there is one alone."""
+    try:
+        return layer.input._keras_history.operation
+    except (AttributeError, ValueError):  # never called on a symbolic tensor, or on several
+        return None
+
+
+def _rows(layer: Any, name: str, a: Array) -> Array | None:
+    """Places of the rows (h, w, c) of a dense layer's weights behind a flattened image; None if they stand so."""
+    shape = _flattened(layer) if isinstance(layer, keras.layers.Dense) and name == "W" else None
+    if shape is None or np.prod(shape) != len(a):
+        return None
+    return np.moveaxis(np.arange(len(a)).reshape(shape), 0, -1).ravel()
+
+
 def _parted(layer: Any, name: str, a: Array) -> Iterator[tuple[str, Array]]:
     """In scratch's layout. A GRU's two biases are rows of one array; heads stand side by side."""
-    if isinstance(layer, keras.layers.MultiHeadAttention):
+    if (rows := _rows(layer, name, a)) is not None:
+        yield name, a[rows]
+    elif isinstance(layer, keras.layers.MultiHeadAttention):
         yield name, _flat(name, a)
     elif isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D) and name == "W":
         # Output c * multiplier + j is the j-th of input c, in both frameworks.
@@ -412,6 +451,8 @@ def _flat(name: str, a: Array) -> Array:
 
 def _joined(layer: Any, name: str, arrays: dict[str, Array], shape: tuple[int, ...]) -> Array:
     """The inverse of `_parted`; what has another number of elements stays as it is, to be refused."""
+    if (rows := _rows(layer, name, arrays[name])) is not None:
+        return arrays[name][np.argsort(rows)]
     gathered = isinstance(
         layer, keras.layers.MultiHeadAttention | keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
     )

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.check.known_losses import Samples
 from comparisons.check.locating import Spot
 from comparisons.diagnosis.general import constant_ratio, some_ratio, turned
 from comparisons.diagnosis.mismatch import Mismatch
@@ -69,6 +70,8 @@ class Derived:
         Why it is wrong, where the style has found out.
     spot : Spot, optional
         The line that is wrong, likewise.
+    twin : Samples, optional
+        Of the value of a known loss, which is compared with a framework's by `known_losses.beside_torch`.
     """
 
     tensor: str
@@ -81,6 +84,7 @@ class Derived:
     against: str = BY_DIFFERENCES
     cause: str = ""
     spot: Spot | None = None
+    twin: Samples | None = None
 
 
 def jacobian(f: Callable[[Array], Array], a: Array) -> tuple[Array, Array]:
@@ -142,8 +146,8 @@ def gradient(f: Callable[[Array], Array], a: Array, upstream: Array) -> tuple[Ar
 def contracted(derivatives: Array, errors: Array, ndim: int, upstream: Array) -> tuple[Array, float, Array]:
     """The gradient from a Jacobian of which the first `ndim` axes belong to what is differentiated by."""
     axes = tuple(range(ndim, derivatives.ndim))
-    total = (derivatives * upstream).sum(axis=axes)
     with np.errstate(invalid="ignore"):
+        total = (derivatives * upstream).sum(axis=axes)
         error = np.sqrt(((errors * upstream) ** 2).sum(axis=axes))
     kinks = ~(error <= KINKED * (largest(total) or 1.0))
     return total, largest(error[~kinks]) if (~kinks).any() else math.inf, kinks

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import configparser
+import functools
 import importlib
+import io
+import itertools
+import pickle
+import queue
+import re
 import types
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from comparisons.check.book_layers import LAYERS
 from comparisons.check.stand_ins import stand_ins
 
 Array = np.ndarray
@@ -77,15 +87,20 @@ def _module(alias: ast.alias, namespace: dict[str, Any], notes: list[str]) -> No
         module = importlib.import_module(alias.name)
         namespace[name] = module if alias.asname else importlib.import_module(name)
     except ImportError:
+        if alias.name in RENAMED:
+            namespace[name] = RENAMED[alias.name]
+            return
         namespace[name] = Placeholder(alias.name)
         notes.append(f"import {alias.name}: not installed; what needs it cannot be run")
 
 
 def offers(home: str) -> dict[str, Any]:
     """What can stand in for members of a module that is not here."""
+    if re.match(r"(past|future|six|builtins|__builtin__)(\.|$)|itertools$|functools$", home):
+        return COMPATIBLE
     return (
         stand_ins(home)
-        | (BOOK if home.startswith("common") else {})
+        | (BOOK | LAYERS if home.startswith("common") else {})
         | (NUMPY_ML if home.endswith("initializers") else {})
     )
 
@@ -103,8 +118,44 @@ def _members(statement: ast.ImportFrom, namespace: dict[str, Any], notes: list[s
             given.append(alias.name)
         else:
             namespace[alias.asname or alias.name] = Placeholder(f"{home}.{alias.name}")
+    if offered is COMPATIBLE and len(given) == len(statement.names):
+        return
     told = f"backproof's {', '.join(given)} stand in" if given else "what needs it cannot be run"
     notes.append(f"{home} is not here; {told}")
+
+
+def _old_div(a: Any, b: Any) -> Any:
+    """Python 2's division."""
+    whole = isinstance(a, int) and isinstance(b, int)
+    return a // b if whole else a / b
+
+
+def _same(value: Any = None, *_: Any) -> Any:
+    return value
+
+
+COMPATIBLE: dict[str, Any] = {
+    "xrange": range, "range": range, "zip": zip, "map": map, "filter": filter, "izip": zip, "imap": map, "ifilter": filter,
+    "izip_longest": itertools.zip_longest, "zip_longest": itertools.zip_longest, "reduce": functools.reduce, "input": input, "raw_input": input,
+    "unicode": str, "basestring": str, "str": str, "long": int, "int": int, "object": object, "super": super, "bytes": bytes, "dict": dict,
+    "list": list, "open": open, "pow": pow, "round": round, "chr": chr, "hex": hex, "oct": oct, "next": next, "unichr": chr, "cmp": lambda a, b: (a > b) - (a < b),
+    "iteritems": lambda d: iter(d.items()), "itervalues": lambda d: iter(d.values()), "iterkeys": lambda d: iter(d),
+    "viewitems": lambda d: d.items(), "viewkeys": lambda d: d.keys(), "viewvalues": lambda d: d.values(), "lrange": lambda *a: list(range(*a)),
+    "lzip": lambda *a: list(zip(*a, strict=False)), "lmap": lambda *a: list(map(*a)), "old_div": _old_div, "cPickle": pickle, "pickle": pickle, "print_": print,
+    "with_metaclass": lambda meta, *bases: meta("Base", bases or (object,), {}), "python_2_unicode_compatible": _same, "native": _same,
+    "standard_library": types.SimpleNamespace(install_aliases=_same, install_hooks=_same), "install_aliases": _same, "string_types": (str,),
+    "integer_types": (int,), "text_type": str, "PY2": False, "PY3": True, "StringIO": io.StringIO, "BytesIO": io.BytesIO, "u": _same,
+    "add_metaclass": lambda meta: lambda cls: meta(cls.__name__, cls.__bases__, {n: v for n, v in vars(cls).items() if n not in ("__dict__", "__weakref__")}),
+    "utils": types.SimpleNamespace(iteritems=lambda d: iter(d.items()), old_div=_old_div), "absolute_import": None, "division": None,
+    "print_function": None,
+}  # fmt: skip
+"""What `past`, `future`, `six` and Python 2's own modules offer for code of both Pythons."""
+_SIX = types.SimpleNamespace(**COMPATIBLE, moves=types.SimpleNamespace(**COMPATIBLE))
+RENAMED: dict[str, Any] = {
+    "cPickle": pickle, "six.moves.cPickle": pickle, "six": _SIX, "six.moves": _SIX.moves, "future.utils": _SIX, "past.builtins": _SIX, "past": _SIX,
+    "future": _SIX, "__builtin__": builtins, "StringIO": io, "cStringIO": io, "Queue": queue, "urllib2": urllib.request, "ConfigParser": configparser,
+}  # fmt: skip
+"""Modules that have another name in Python 3, or stand for both."""
 
 
 def softmax(x: Array) -> Array:

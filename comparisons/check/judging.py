@@ -15,6 +15,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.differences import Derived
 from comparisons.check.differences import row as differences_row
+from comparisons.check.known_losses import beside_torch
 from comparisons.check.locating import Spot
 from comparisons.check.repair import Repair
 from comparisons.check.sandbox import Sandbox
@@ -214,6 +215,8 @@ class Judge:
     """Whether another framework is asked where the first has no such layer."""
     searches: int = 4
     """How often one may still look for an edit in vain: that takes long."""
+    vain: set[str] = field(default_factory=set)
+    """Functions and classes for which it was in vain: another reading of the same would be so too."""
 
     def unit(self, unit: Unit) -> Checked:
         """One unit on all its cases; after an error or a time-out the remaining ones are left out."""
@@ -225,7 +228,7 @@ class Judge:
             undecided = (self._error(unit.cases[0], framework, why) for framework in self.runner.frameworks)
             checked.rows += [row | {"verdict": "vacuous"} for row in undecided]
             return checked
-        remarks: dict[str, None] = {}
+        remarks: dict[str, None] = dict.fromkeys(unit.options.get("remarks", ()))
         unseen: dict[str, None] = {}
         for case in (replace(case, seed=self.seed) for case in unit.cases):
             s64 = self.source.trace(unit, case, "float64")
@@ -244,7 +247,8 @@ class Judge:
                 if unit.options.get("cause"):
                     rows = [_caused(row, unit.options["cause"]) for row in rows]
                 unseen |= dict.fromkeys(lacking)
-            self._mend(checked, case, rows, run.wanted)
+            told = {row["tensor"] for row in rows if row["verdict"] != "vacuous"}
+            self._mend(checked, case, rows, {n: a for n, a in run.wanted.items() if n in told})
             self._locate(checked, case, rows, s64.tensors)
             checked.rows += rows
         checked.remarks, checked.unseen = tuple(remarks), tuple(unseen)
@@ -312,12 +316,14 @@ class Judge:
         wrong = [row for row in rows if row["verdict"] in FAILING]
         gradients = all(row["tensor"].startswith("grad/") for row in wrong)
         explained = not all(_unexplained(row) for row in wrong)
-        if checked.mended or not wrong or not gradients or explained or not self.searches:
+        same = checked.unit.members[0].partition(".")[0]
+        if checked.mended or not wrong or not gradients or explained or not self.searches or same in self.vain:
             return
         checked.mended = True
         found = self.source.mend(checked.unit, case, wanted, derived)
         if found is None:
             self.searches -= 1
+            self.vain.add(same)
         else:
             wrong[0]["diagnosis"] = found.told
             checked.spots[case.id, wrong[0]["tensor"]] = Spot(found.function, found.line, found.old)
@@ -354,7 +360,7 @@ class Judge:
     def _without_twin(self, unit: Unit) -> Checked:
         """A unit whose gradients stand beside derivatives of its own forward pass, or a model beside its port."""
         checked = Checked(unit)
-        remarks: dict[str, None] = {}
+        remarks: dict[str, None] = dict.fromkeys(unit.options.get("remarks", ()))
         for case in (replace(case, seed=self.seed) for case in unit.cases):
             answer = self.source.trace(unit, case, "float64")
             remarks |= dict.fromkeys(answer.mutated)
@@ -373,10 +379,13 @@ class Judge:
                 "step": 0,
                 "layer": "",
             }
-            rows = [differences_row(derived, common) for derived in answer.derived]
-            self._mend(checked, case, rows, {d.tensor: d.reference for d in answer.derived}, answer.derived)
-            self._locate(checked, case, rows, {d.tensor: d.subject for d in answer.derived})
-            checked.spots |= {(case.id, d.tensor): d.spot for d in answer.derived if d.spot}
+            found = tuple(beside_torch(answer.derived))
+            rows = [differences_row(derived, common) for derived in found]
+            seen = zip(found, rows, strict=True)
+            wanted = {d.tensor: d.reference for d, row in seen if row["verdict"] != "vacuous"}
+            self._mend(checked, case, rows, wanted, found)
+            self._locate(checked, case, rows, {d.tensor: d.subject for d in found})
+            checked.spots |= {(case.id, d.tensor): d.spot for d in found if d.spot}
             checked.rows += rows
         checked.remarks = tuple(remarks)
         return checked

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.tensors import seen
+
 Array = np.ndarray
 NEAR = 1e-9
 """Relative difference up to which a value is the tensor, whatever way it was summed and scaled afterwards."""
@@ -167,6 +169,7 @@ def _sorted(a: Any) -> Array:
 
 def _walk(name: str, value: Any, sizes: set[int], depth: int) -> Iterator[tuple[str, Array]]:
     """Arrays of the sizes that are looked for, in a value and in what it holds."""
+    value = seen(value)
     if isinstance(value, np.ndarray):
         if value.size in sizes and value.dtype.kind == "f":
             yield name, value

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import plain
+from comparisons.check.tensors import put_into, seen
 
 Array = np.ndarray
 Place = tuple[tuple[str, Any], ...]
@@ -52,6 +53,7 @@ def numbers(thing: Any) -> dict[Place, Array]:
 
 
 def _walk(thing: Any, at: Place, depth: int, inside: set[int], lone: bool = False) -> Iterator[tuple[Place, Array]]:
+    thing = seen(thing)
     if isinstance(thing, np.ndarray):
         if thing.dtype.kind == "f":
             yield at, thing
@@ -87,7 +89,7 @@ def get(thing: Any, place: Place) -> Any:
             thing = getattr(thing, name) if sort == "attribute" else thing[name]
         except (AttributeError, KeyError, IndexError, TypeError):
             return None
-    return thing
+    return seen(thing)
 
 
 def put(thing: Any, place: Place, value: Array) -> None:
@@ -96,6 +98,9 @@ def put(thing: Any, place: Place, value: Array) -> None:
     same = [p for p, a in places(thing).items() if a is old] or [place]
     for p in same:
         owner, (sort, name) = get(thing, p[:-1]), p[-1]
+        there = getattr(owner, name, None) if sort == "attribute" else owner[name]
+        if put_into(there, value):
+            continue
         if sort == "attribute":
             setattr(owner, name, value)
         elif isinstance(owner, tuple):

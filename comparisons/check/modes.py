@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from comparisons.check.calling import parameters, plain, tree
+from comparisons.check.outside import Surroundings, neighbourly
 from comparisons.check.unit import UserFile
 
 TRAINING = (
@@ -59,6 +60,8 @@ def turn(thing: Any, training: bool) -> None:
             setattr(thing, name, training)
         elif isinstance(value, bool) and plain(name) in EVALUATING:
             setattr(thing, name, not training)
+        elif isinstance(value, Surroundings):
+            turn(value, training)
         elif plain(name) in _ATTRIBUTES and value in (*_CHOICES[True], *_CHOICES[False]):
             setattr(thing, name, choice(type(thing), training))
 
@@ -75,6 +78,9 @@ def told_apart(cls: type, forward: str) -> bool:
 
 
 def _is_self(node: ast.expr) -> bool:
+    """The object, or the network that it stands in."""
+    if isinstance(node, ast.Attribute):
+        return neighbourly(node.attr) and _is_self(node.value)
     return isinstance(node, ast.Name) and node.id == "self"
 
 

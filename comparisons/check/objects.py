@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import Aliases, array, bound, parameters, plain
-from comparisons.check.construct import Arguments, RecordingOptimizer, made
+from comparisons.check.construct import ROLES, Arguments, RecordingOptimizer, made
 from comparisons.check.layouts import Arrangement, Layout, arrangements, same
 from comparisons.check.members import (
     Place,
@@ -25,6 +25,7 @@ from comparisons.check.members import (
     speaks_of,
 )
 from comparisons.check.modes import switches, turn
+from comparisons.check.outside import BATCH, EXAMPLE, Surroundings, furnish, neighbour, neighbourly, preparers
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -151,8 +152,10 @@ class Spec:
         Whether backward takes an upstream gradient with a single element that is not 0, and no other.
     gates : tuple of int
         Scratch's blocks of columns in the code's order; empty where there is one.
-    example : tuple of int
-        Shape of one example of the input.
+    example, result : tuple of int
+        Shapes of one example of the input and of the output.
+    outside : str
+        Whether a shape that a container would set is that of one example or that of the whole input.
     """
 
     forward: str
@@ -169,6 +172,8 @@ class Spec:
     sparse: bool = False
     gates: tuple[int, ...] = ()
     example: tuple[int, ...] = ()
+    result: tuple[int, ...] = ()
+    outside: str = EXAMPLE
 
 
 class Driven:
@@ -189,6 +194,7 @@ class Driven:
         self.file, self.cls, self.spec, self.m = file, cls, spec, m
         self.params, self.buffers = {n: _reordered(a, spec.gates) for n, a in params.items()}, buffers
         self.where: dict[str, tuple[Place, Arrangement]] = {}
+        self._ran = False
         values: dict[str, Any] = {"name": "layer"} | spec.values
         values |= {"learning_rate": 1.0, "m": m, "optimizer": RecordingOptimizer()}
         values["regularisation"] = 0.0
@@ -199,6 +205,18 @@ class Driven:
         except UserError as error:
             # What a constructor wants may be guessed wrongly.
             raise Puzzled(str(error)) from error
+        self._furnish()
+
+    def _passes(self) -> tuple[str, str]:
+        return self.spec.forward, self.spec.backward
+
+    def _furnish(self) -> None:
+        """Give the object what a container would set."""
+        spec, m = self.spec, self.m
+        shapes = (spec.x.shape((m, *spec.example)), spec.y.shape((m, *spec.result)) if spec.result else ())
+        if spec.outside != BATCH:
+            shapes = (_alone(spec.x, spec.example), _alone(spec.y, spec.result))
+        furnish(self.object, self._passes(), shapes, m, RecordingOptimizer())
 
     def _given(self) -> Arrays:
         """Parameters as the constructor wants them, if it does."""
@@ -252,6 +270,8 @@ class Driven:
             if not ways or place in used or is_gradient(place):
                 continue
             speaks = speaks_of(place, known)
+            if name in self.spec.buffers and self._ran and plain(str(place[-1][1])) == "mu":
+                continue  # the batch's own mean
             # A parameter may go by any name where its shape tells; what is told by names alone must have one.
             if not speaks and (is_memory(place) or self._needs_name(name, shape)):
                 continue
@@ -266,24 +286,22 @@ class Driven:
 
     def _prepare(self, x: Array) -> None:
         """Call what a network would call before it uses the layer."""
-        roles = {
+        roles: dict[str, Any] = {
             "input_shape": self.spec.values.get("input_shape", x.shape[1:]),
             "n_in": self.spec.values.get("n_in", x.shape[-1]),
+            **{n: self.spec.values[n] for n in ("n_out",) if n in self.spec.values},
             "optimizer": RecordingOptimizer(),
             "learning_rate": 1.0,
         }
-        for wanted in PREPARE:
-            name = method(self.cls, (wanted,))
-            if not name:
-                continue
+        named = [n for wanted in PREPARE if (n := method(self.cls, (wanted,)))]
+        for name in dict.fromkeys((*named, *preparers(self.object, self._passes()))):
             f = getattr(self.object, name)
             asked = [p for p in parameters(f) if p.default is p.empty]
-            known = {
-                p.name: role
-                for p in asked
-                for role in roles
-                if plain(p.name) in CALL_ALIASES.get(role, ()) or plain(p.name) == plain(role)
-            }
+            known = {p.name: role for p in asked if (role := _prepared(p.name, roles))}
+            for p in asked:
+                if neighbourly(p.name):
+                    roles[p.name] = neighbour(self.cls, _alone(self.spec.x, self.spec.example), self.m)
+                    known[p.name] = p.name
             if len(known) < len(asked):
                 continue
             try:
@@ -305,7 +323,7 @@ class Driven:
         except UserError as error:
             raise Puzzled(str(error)) from error
         result = self.file.call(f, **given | chosen)
-        self.cache = None
+        self.cache, self._ran = None, True
         if isinstance(result, tuple | list) and result and not _numeric(result):
             self.cache = result[1] if len(result) == 2 else tuple(result[1:])
             result = result[0]
@@ -354,6 +372,8 @@ class Driven:
             value = getattr(self.object, name, None)
             if isinstance(value, int | float) and not isinstance(value, bool) and value:
                 return float(value)
+        if any(isinstance(value, RecordingOptimizer | Surroundings) for value in vars(self.object).values()):
+            return 1.0
         return 1.0 if any(method(self.cls, (n,)) for n in PREPARE) else None
 
     def _gradients(
@@ -470,6 +490,22 @@ class Driven:
                 place, way = self.where[name]
                 found[name] = way.back(np.asarray(get(self.object, place)))
         return found
+
+
+def _prepared(name: str, roles: Mapping[str, Any]) -> str:
+    """Which of these an argument of a method that makes parameters is for; empty if none."""
+    wanted = plain(name)
+    fitting = (r for r in roles if wanted == plain(r) or wanted in (*CALL_ALIASES.get(r, ()), *ROLES.get(r, ())))
+    return next(fitting, "")
+
+
+def _alone(layout: Layout, example: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of one example in the user's layout, without an axis for examples."""
+    if not example:
+        return ()
+    full = layout.shape((1, *example))
+    lone = [i for i, axis in enumerate(layout.axes) if axis == 0] if len(full) == len(layout.axes) else []
+    return tuple(n for i, n in enumerate(full) if i not in lone)
 
 
 def _reordered(a: Array, gates: tuple[int, ...]) -> Array:

@@ -1,7 +1,8 @@
 """Files written for older NumPys: what was allowed there and is an error today is no mistake in their backprop.
 
 - `float(a)`, `int(a)` of an array with one element and axes, and `A[i, j] = a` of such an array, worked until NumPy 2.4;
-- `np.float`, `np.asscalar`, `np.Inf` and other names were taken away.
+- `np.float`, `np.asscalar`, `np.Inf` and other names were taken away;
+- dictionaries had `iteritems` in the Python of that time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 NUMBER, ELEMENT = "_backproof_number", "_backproof_element"
+ITERATORS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
+"""Python 2's methods of dictionaries."""
 REMOVED: dict[str, Any] = {
     "float": float,
     "int": int,
@@ -58,8 +61,10 @@ class Revived(ast.NodeTransformer):
     """A syntax tree with these calls and assignments going through `number` and `element`."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`float(a)`."""
+        """`float(a)`; `d.iteritems()`."""
         self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ITERATORS and not node.args:
+            node.func.attr = ITERATORS[node.func.attr]
         if isinstance(node.func, ast.Name) and node.func.id in ("float", "int") and len(node.args) == 1:
             return _located(ast.Call(ast.Name(NUMBER, ast.Load()), [node.func, *node.args], node.keywords), node)
         return node

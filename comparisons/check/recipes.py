@@ -48,8 +48,8 @@ class Composed:
 
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """The best reading of every unit that a recipe recognises."""
-        own: Free = {**file.functions(), **file.classes()}
-        free = {n: f for n, f in own.items() if n not in taken}
+        own: Free = {**file.functions(), **file.classes(), **file.statics()}
+        free = {n: f for n, f in own.items() if not {n, n.partition(".")[0]} & taken}
         units = []
         for key, recipe in self.recipes.items():
             for readings in recipe.find(file, free):

@@ -33,6 +33,7 @@ SECONDS = 12.0
 """Time that a search may take, of the processor: how busy the machine is must not decide."""
 _GRADIENT = re.compile(r"^(d|delta|grad|g$|err)|_(d|grad|delta)$|\['?d|nabla", re.IGNORECASE)
 
+_BACKWARD = re.compile(r"back|bwd|bprop|grad|deriv|prime", re.IGNORECASE)
 _HANDED = re.compile(r"next|prev|back|carry|last")
 _PARAMETER = re.compile(r"(^|\[['\"]|\.)[WUVb]\w{0,4}(['\"]\])?$")
 
@@ -87,19 +88,51 @@ def repair(
     places = [p for d in tree.body if getattr(d, "name", None) in names for p in _places(d, right)]
     # Where one gradient alone is wrong, it is its own statement; where several are, what they share, from the last on.
     places.sort(key=lambda p: (p.own(wrong) != (len(wrong) == 1), -p.statement.lineno))
+    for edit in file.edits:  # what has mended something else
+        for place in places:
+            same = (place.statement.lineno, type(place.statement)) == (edit.lineno, type(edit))
+            if same and _agrees_with(file, place, edit, attempt, wanted):
+                return Repair(place.name, place.statement.lineno, _shown(place.statement), _shown(edit))
     # What is handed on to the step before is forgotten most easily.
     handed = [p for p in places if any(_HANDED.search(t) for t in _targets(p.statement))]
-    rounds = [(kind, handed) for kind in (_swapped, _transposed, _added_products)]
-    usual = (_transposed, _operators, _softmaxes, _swapped, _shifted, _squares, _added, _added_products, _added_paths)
+    itself = [p for p in places if _adds_itself(p.statement)]
+    rounds = [
+        (_undrawn, places),
+        (_swapped, itself),
+        *((kind, handed) for kind in (_swapped, _transposed, _added_products)),
+    ]
+    usual = (
+        _compared,
+        _transposed,
+        _operators,
+        _halved,
+        _softmaxes,
+        _swapped,
+        _shifted,
+        _squares,
+        _added,
+        _added_products,
+        _added_paths,
+    )
     rounds += [(kind, places) for kind in usual]
-    for kind, some in rounds:
+    helpers = [p for d in tree.body if getattr(d, "name", None) in names for p in _places(d, right, helping=True)]
+    rounds += [(kind, helpers) for kind in (_squares, _swapped, _operators)]
+    for kind, some in [(None, places), *rounds]:
         for place in some:
-            for edited in kind(place.statement, place.names):
+            for edited in kind(place.statement, place.names) if kind else _indented(place):
                 if time.thread_time() > end:
                     return None
                 if _agrees_with(file, place, edited, attempt, wanted):
+                    file.edits.append(ast.copy_location(edited, place.statement))
                     return Repair(place.name, place.statement.lineno, _shown(place.statement), _shown(edited))
     return None
+
+
+def _adds_itself(statement: ast.stmt) -> bool:
+    """Whether a statement adds a multiple of something to itself."""
+    return isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) in map(
+        ast.unparse, _operands(statement)
+    )
 
 
 def _told_apart(attempt: Callable[[], dict[str, Array]], wanted: dict[str, Array]) -> tuple[set[str], set[str]]:
@@ -158,15 +191,20 @@ def _targets(statement: ast.stmt) -> set[str]:
     return {w.lower().replace("_", "") for w in words}
 
 
-def _places(definition: ast.stmt, right: set[str]) -> Iterator[_Place]:
-    """Statements about gradients, but those that make one that is right."""
+def _places(definition: ast.stmt, right: set[str], helping: bool = False) -> Iterator[_Place]:
+    """Statements about gradients, but those that make one that is right; or what helps them in a backward function."""
     body = definition.body if isinstance(definition, ast.ClassDef) else [definition]
     for function in (f for f in body if isinstance(f, ast.FunctionDef)):
-        names = _names(function)
+        if helping and not _BACKWARD.search(function.name):
+            continue
+        names = list(dict.fromkeys([*_names(function), *_masks(definition)]))
         for node in ast.walk(function):
             block = getattr(node, "body", [])
             for i, statement in enumerate(block if isinstance(block, list) else []):
-                if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) and _about_gradients(statement):
+                if (
+                    isinstance(statement, ast.Assign | ast.AugAssign | ast.Return)
+                    and _about_gradients(statement) != helping
+                ):
                     place = _Place(definition, function, statement, (block, i), names)  # type: ignore[arg-type]
                     if not place.own({leaf.replace("_", "") for leaf in right}):
                         yield place
@@ -187,7 +225,7 @@ def _reached(tree: ast.Module, names: set[str]) -> set[str]:
 
 
 def _shown(statement: ast.stmt) -> str:
-    text = ast.unparse(statement)
+    text = " ".join(ast.unparse(statement).split())
     return text if len(text) < 90 else text[:87] + "..."
 
 
@@ -201,6 +239,7 @@ def _agrees_with(
     kept = function.__code__
     siblings, i = place.siblings
     siblings[i] = edited
+    file.edited = place.function
     try:
         function.__code__ = _code(place, file)
         got = attempt()
@@ -209,6 +248,7 @@ def _agrees_with(
     finally:
         siblings[i] = place.statement
         function.__code__ = kept
+        file.edited = None
     return all(n in got and _close(got[n], r) for n, r in wanted.items())
 
 
@@ -313,6 +353,32 @@ def _names(function: ast.FunctionDef) -> list[str]:
     return list(found)
 
 
+def _masks(definition: ast.stmt) -> list[str]:
+    """Attributes in which a class keeps a mask: its way back may have forgotten it."""
+    if not isinstance(definition, ast.ClassDef):
+        return []
+    stored = [n for n in ast.walk(definition) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return [t for t in dict.fromkeys(map(ast.unparse, stored)) if re.search(r"mask|drop", t) and "rate" not in t]
+
+
+def _undrawn(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """A mask that is kept in the place of one that is drawn anew."""
+    value = _value(statement)
+    drawn = [n for n in ast.walk(value) if isinstance(n, ast.Call) and "random" in ast.unparse(n.func)] if value else []
+    for mask in (n for n in names if re.search(r"mask|drop", n) and "rate" not in n) if drawn else ():
+        for node in ast.walk(value) if value else ():
+            # With the scale that follows it, without it, and the drawing alone.
+            scaled = (
+                isinstance(node, ast.BinOp)
+                and isinstance(node.left, ast.BinOp)
+                and drawn[0] in ast.walk(node.left.right)
+            )
+            if isinstance(node, ast.BinOp) and isinstance(node.left, ast.BinOp) and scaled:
+                yield _with(statement, node, ast.BinOp(node.left.left, node.left.op, _parsed(mask)))
+            if node is drawn[0] or (isinstance(node, ast.Compare) and drawn[0] in ast.walk(node)):
+                yield _with(statement, node, _parsed(mask))
+
+
 def _value(statement: ast.stmt) -> ast.expr | None:
     return getattr(statement, "value", None)
 
@@ -358,11 +424,13 @@ def _operands(statement: ast.stmt) -> list[ast.expr]:
 
 def _swapped(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     """Another name in the place of one."""
+    added_to = ast.unparse(statement.target) if isinstance(statement, ast.AugAssign) else ""
     for node in _operands(statement):
         here = ast.unparse(node)
         gradient = bool(_GRADIENT.search(here))
         for name in names:
-            if name != here and bool(_GRADIENT.search(name)) == gradient:
+            # What is added to itself was meant to be something else: `dW += reg * dW` for `dW += reg * W`.
+            if name != here and (bool(_GRADIENT.search(name)) == gradient or here == added_to):
                 yield _with(statement, node, _parsed(name))
 
 
@@ -395,6 +463,43 @@ def _operators(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
             yield _with(statement, node, node.right)
             if isinstance(node.op, ast.Sub):
                 yield _with(statement, node, ast.BinOp(node.right, ast.Sub(), node.left))
+            inner = node.left
+            if isinstance(node.op, ast.Mult) and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult):
+                yield _with(statement, node, inner.left)  # two factors less: the derivative of a sigmoid
+
+
+def _compared(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """What a mask asks: with or without equality, the other way round, of something else."""
+    other = {
+        ast.Lt: (ast.LtE, ast.Gt),
+        ast.LtE: (ast.Lt, ast.GtE),
+        ast.Gt: (ast.GtE, ast.Lt),
+        ast.GtE: (ast.Gt, ast.LtE),
+    }
+    for node in ast.walk(statement):
+        if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in other:
+            continue
+        for operator in other[type(node.ops[0])]:
+            yield _with(statement, node, ast.Compare(node.left, [operator()], node.comparators))
+        for name in names:
+            if name != ast.unparse(node.left) and not _GRADIENT.search(name):
+                yield _with(statement, node.left, _parsed(name))
+
+
+def _halved(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """A half or a 2 more in one of the terms."""
+    value = _value(statement)
+    if value is None or isinstance(value, ast.Tuple):
+        return
+    terms, waiting = [], [value]
+    while waiting:
+        node = waiting.pop()
+        terms.append(node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            waiting += [node.left, node.right]
+    for node in terms:
+        for factor in ("0.5", "2"):
+            yield _with(statement, node, _parsed(f"{factor} * ({ast.unparse(node)})"))
 
 
 def _shifted(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -431,6 +536,14 @@ def _inside(node: ast.AST) -> ast.expr | None:
     if isinstance(node, ast.Call) and len(node.args) == 1:
         return node.args[0]
     return None
+
+
+def _indented(place: _Place) -> Iterator[ast.stmt]:
+    """The statement under the condition that stands before it: a slip of the indentation."""
+    siblings, i = place.siblings
+    if i and isinstance(before := siblings[i - 1], ast.If) and not before.orelse:
+        inside = ast.If(copy.deepcopy(before.test), [place.statement], [])
+        yield ast.fix_missing_locations(ast.copy_location(inside, place.statement))
 
 
 def _softmaxes(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -488,3 +601,19 @@ def _added_products(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]
         for factor in (n for n in names if not _GRADIENT.search(n) and not _PARAMETER.search(n)):
             for form in ("{}", "(1 - {})"):
                 yield _with(statement, value, _parsed(f"({text}) + {name} * {form.format(factor)}"))
+
+
+def statement_edits(function: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int, ast.stmt]]:
+    """The changes of one statement about gradients that `repair` tries, for code that is no function of the file: block, place, statement."""
+    names = _names(function)
+    places = [
+        (block, i)
+        for node in ast.walk(function)
+        if isinstance(block := getattr(node, "body", None), list)
+        for i, s in enumerate(block)
+        if isinstance(s, ast.Assign | ast.AugAssign) and _about_gradients(s)
+    ]
+    for kind in (_transposed, _operators, _swapped, _squares, _added, _added_paths):
+        for block, i in sorted(places, key=lambda p: -p[0][p[1]].lineno):
+            for new in kind(block[i], names):
+                yield block, i, new

@@ -243,6 +243,8 @@ def spoken(unit: Unit, tensor: str, steps: bool = True) -> str:
             return own[tensor]
         if tensor.removeprefix("grad/") in own:
             return f"gradient of {own[tensor.removeprefix('grad/')]}"
+        if named := own.get(re.sub(r"^step\d+/param/", "", tensor)):
+            return f"{named}{after}" if after else f"updated {named}"
         if where.phase in ("forward", "trajectory"):
             return "output"
     if where.phase in ("loss", "trajectory"):

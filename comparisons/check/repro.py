@@ -15,7 +15,9 @@ from typing import Any, cast
 import numpy as np
 
 from comparisons.case import Case
+from comparisons.check.differences import BY_DIFFERENCES
 from comparisons.check.judging import Checked, CheckResult, Judge
+from comparisons.check.known_losses import beside_torch
 from comparisons.check.report import spoken, verdict
 from comparisons.check.repro_find import Way, expression, way
 from comparisons.check.repro_record import Recording
@@ -28,7 +30,7 @@ from comparisons.check.worker import Answer
 from comparisons.plan import Plan, plan
 from comparisons.runner import CaseResult, Runner
 from comparisons.trace import record
-from reference import twin_class
+from reference import FRAMEWORKS, twin_class
 from reports.schema import FAILING
 
 Array = np.ndarray
@@ -305,11 +307,13 @@ def _sides(failure: Failure, answer: Answer, drawn: Plan) -> tuple[Array, Array,
     tensor = failure.row["tensor"]
     if answer.error:
         raise Impossible(f"asked again, the code fails: {answer.error}")
-    if failure.row["reference"] == "finite differences":
-        derived = next((d for d in answer.derived if d.tensor == tensor), None)
+    if answer.derived:
+        derived = next((d for d in beside_torch(answer.derived) if d.tensor == tensor), None)
         if derived is None or derived.kinks.any():
             raise Impossible("it is compared with finite differences, at a kink")
-        return np.asarray(derived.subject), derived.reference, "finite differences of the code's own forward pass"
+        own = derived.against == BY_DIFFERENCES
+        told = "finite differences of the code's own forward pass" if own else derived.against
+        return np.asarray(derived.subject), derived.reference, told
     import torch
 
     twin = twin_class("torch")(failure.case.architecture, failure.case.optimizer, "float64")
@@ -323,7 +327,7 @@ def _by_torch(
     failure: Failure, drawn: Plan, tensor: str, recording: Recording, expected: Array
 ) -> tuple[dict[str, Array], list[str]] | None:
     """Torch's lines that end with `expected`, and the numbers that they need beside those that are there."""
-    if failure.row["reference"] == "finite differences":
+    if failure.row["reference"] not in FRAMEWORKS:
         return None
     more: dict[str, Array] = {}
 

@@ -36,9 +36,12 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 _ASSIGNS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _HARMLESS_CALLS = {"np", "numpy", "math", "float", "int", "range", "list", "dict", "tuple", "set", "len", "max", "min", "sum",
                    "str", "bool", "abs", "round", "zip", "sorted", "namedtuple", "collections", "torch", "nn", "tf", "keras",
-                   "partial", "functools", "vectorize", "NamedTuple", "TypeVar", "typing"}  # fmt: skip
+                   "partial", "functools", "argparse", "ArgumentParser", "vectorize", "NamedTuple", "TypeVar", "typing"}  # fmt: skip
 """What a constant's value may call: libraries and builtins, nothing of the file's own that might train for hours."""
 _MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z]|[!?])|[^#]*\?\s*$")
+_COMMAND_LINE = re.compile(
+    r"(\w+ *= *)?\w+\.(add_argument|add_argument_group|set_defaults|parse_args|parse_known_args)\("
+)
 _DANGEROUS = (
     "load",
     "loadtxt",
@@ -133,7 +136,7 @@ def syntax(file: UserFile) -> ast.Module:
         return ast.Module([], [])
 
 
-def run(path: Path, attempts: Attempts | None = None) -> UserFile:
+def run(path: Path, attempts: Attempts | None = None, alone: bool = False) -> UserFile:
     """Run the definitions of a file.
 
     Parameters
@@ -141,6 +144,8 @@ def run(path: Path, attempts: Attempts | None = None) -> UserFile:
     path : Path
     attempts : Attempts, optional
         Is told of every statement.
+    alone : bool
+        Whether the process runs nothing else, so that torch may be set up for a file that calculates with tensors.
 
     Returns
     -------
@@ -166,13 +171,36 @@ def run(path: Path, attempts: Attempts | None = None) -> UserFile:
     module.__package__ = siblings.package(tree)
     own: dict[str, int] = {}
     left_out: dict[str, str] = {}
-    on_tensors = tensors.on_tensors(tree)
+    on_tensors = alone and tensors.on_tensors(tree)
     if on_tensors:
         with contextlib.suppress(ImportError):
             tensors.prepare()
     tree = _run_all(tree, path, module, own, notes, left_out, attempts)
     _note_left_out(tree, module.__dict__, left_out, notes)
+    _name_statics(module.__dict__, own)
     return UserFile(str(path), module.__dict__, own, notes, attempts=attempts, on_tensors=on_tensors)
+
+
+def _name_statics(namespace: dict[str, Any], own: dict[str, int]) -> None:
+    """Let static passes of classes have names of their own, `LayerNorm.forward`, so that they are found like functions."""
+    for name in list(own):
+        cls = namespace.get(name)
+        if not isinstance(cls, type):
+            continue
+        passes = {n: f for n, f in vars(cls).items() if re.match(r"_*(forward|backward|fprop|bprop|fwd|bwd)", n)}
+        found = {n: g for n, f in passes.items() if (g := _static(f)) is not None}
+        if len(found) == len(passes) > 1:
+            for n, f in found.items():
+                namespace[f"{name}.{n}"] = f
+                own[f"{name}.{n}"] = f.__code__.co_firstlineno
+
+
+def _static(f: Any) -> types.FunctionType | None:
+    """The function of a method that has nothing to do with an object."""
+    inner = f.__func__ if isinstance(f, staticmethod) else f
+    if not isinstance(inner, types.FunctionType) or not inner.__code__.co_argcount:
+        return None
+    return None if inner.__code__.co_varnames[0] in ("self", "cls", "ctx", "context") else inner
 
 
 def _remembered(path: Path, notes: list[str]) -> ast.Module:
@@ -224,8 +252,13 @@ def _pieces(statement: ast.stmt, namespace: dict[str, Any]) -> Iterator[ast.stmt
         for s in statement.body if _holds(statement.test, namespace) else statement.orelse:
             yield from _pieces(s, namespace)
         return
-    if isinstance(statement, (*_DEFINING, *_IMPORTS, *_ASSIGNS, ast.Try)):
+    if isinstance(statement, (*_DEFINING, *_IMPORTS, *_ASSIGNS, ast.Try)) or _of_command_line(statement):
         yield statement
+
+
+def _of_command_line(statement: ast.stmt) -> bool:
+    """Whether a statement makes a command line, which is empty here: its defaults are constants of the file."""
+    return isinstance(statement, ast.Expr | ast.Assign) and bool(_COMMAND_LINE.match(ast.unparse(statement)))
 
 
 def _holds(test: ast.expr, namespace: dict[str, Any]) -> bool:
@@ -257,7 +290,7 @@ def _run_one(
     if place in attempts.excluded:
         left_out |= dict.fromkeys(names, f"{place} {attempts.excluded[place]}")
         return
-    if isinstance(statement, _ASSIGNS) and not _harmless(statement):
+    if isinstance(statement, _ASSIGNS) and not _of_command_line(statement) and not _harmless(statement):
         left_out |= dict.fromkeys(names, f"line {statement.lineno}")
         return
     code = compile(ast.Module([statement], []), str(path), "exec")
@@ -324,5 +357,6 @@ def _note_left_out(tree: ast.Module, namespace: dict[str, Any], left_out: dict[s
 
 
 def silence() -> None:
-    """Let the user's prints and questions go nowhere."""
+    """Let the user's prints and questions go nowhere, and its command line be empty."""
     sys.stdout, sys.stderr, sys.stdin = io.StringIO(), io.StringIO(), io.StringIO()
+    del sys.argv[1:]

@@ -115,6 +115,8 @@ class UserFile:
         Is told of every call, and knows what is not to be called again.
     edited : ast.FunctionDef, optional
         A function as it is tried with an edit.
+    edits : list of ast.stmt
+        Statements as they have mended something.
     on_tensors : bool
         Whether its functions take torch's tensors; they are called with arrays all the same, see `tensors`.
     """
@@ -127,11 +129,16 @@ class UserFile:
     recorder: Recorder | None = None
     attempts: Attempts = field(default_factory=Attempts)
     edited: ast.FunctionDef | None = None
+    edits: list[ast.stmt] = field(default_factory=list)
     on_tensors: bool = False
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Functions that the file defines, lambdas included."""
-        return {n: f for n in self.own if isinstance(f := self.namespace.get(n), FunctionType)}
+        return {n: f for n in self.own if "." not in n and isinstance(f := self.namespace.get(n), FunctionType)}
+
+    def statics(self) -> dict[str, Callable[..., Any]]:
+        """Forward and backward functions that stand in classes which only keep them together: `LayerNorm.forward`."""
+        return {n: f for n in self.own if "." in n and isinstance(f := self.namespace.get(n), FunctionType)}
 
     def classes(self) -> dict[str, type]:
         """Classes that the file defines."""

@@ -101,11 +101,11 @@ def find(file: UserFile) -> Found:
                 held.append(unit)
                 continue
             units.append(unit if answer is None else followed(unit, unit.cases[0], answer))
-            taken |= _names(unit)
+            taken |= {*_names(unit), *unit.members}
     for unit in held:
         if not taken & _names(unit):
             units.append(unit)
-            taken |= _names(unit)
+            taken |= {*_names(unit), *unit.members}
     own = [*file.functions(), *file.classes()]
     units.sort(key=lambda unit: unit.line)
     return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(file.notes))
@@ -205,7 +205,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {"trace": trace, "calls": calls, "locat
 def serve(connection: Connection, path: Path, attempts: Attempts) -> None:
     """Load the file, say what it holds, then trace on request."""
     try:
-        file = source.run(path, attempts)
+        file = source.run(path, attempts, alone=True)
         answer: Any = find(file)
     except Exception as error:
         connection.send(error if _expected(error) else _told(error))

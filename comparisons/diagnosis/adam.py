@@ -60,7 +60,9 @@ _ADAM: dict[str, dict[str, Any]] = {
     "s is not kept from step to step": {"keep_s": 0.0},
     "the factor 1 - beta is missing in the first moment": {"take_v": 1.0},
     "the factor 1 - beta is missing in the second moment": {"take_s": 1.0},
-    "the corrected moments are kept": {"kept": True},
+    "the corrected moments are kept": {"kept": "vs"},
+    "the corrected first moment is kept: the running average itself must stay uncorrected": {"kept": "v"},
+    "the corrected second moment is kept: the running average itself must stay uncorrected": {"kept": "s"},
     "beta1 and 1 - beta1 are swapped": {"swap_v": True},
     "beta2 and 1 - beta2 are swapped": {"swap_s": True},
     "the gradient is used for the first moment": {"moved": "g"},
@@ -82,7 +84,7 @@ def _adam(
     swap_v: bool = False,
     swap_s: bool = False,
     moved: str = "v",
-    kept: bool = False,
+    kept: str = "",
     squared: str = "",
 ) -> Rule:
     alpha, eps = o.learning_rate, o.epsilon
@@ -112,8 +114,7 @@ def _adam(
         s["s"] = sl * s["s"] + sr * (np.abs(base) if power == 0 else base**power)
         c1, c2 = correction(first, b1, b2, t), correction(second, b2, b1, t)
         v, square = s["v"] / c1, s["s"] / c2
-        if kept:
-            s["v"], s["s"] = v, square
+        s |= {name: corrected for name, corrected in (("v", v), ("s", square)) if name in kept}
         divisor = {
             "keras": np.sqrt(square) + eps / np.sqrt(c2),
             "inside": np.sqrt(square + eps),

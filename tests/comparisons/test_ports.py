@@ -139,6 +139,16 @@ def test_a_model_that_writes_over_the_output_of_a_layer_and_drops_an_axis_agrees
     assert verdicts(compare_models(*_residual())) == {"match"}
 
 
+def test_images_that_keras_turns_to_channels_first_before_they_are_flattened() -> None:
+    model = keras_images()
+    import keras
+    from keras import layers
+
+    turned = [layers.Permute((3, 1, 2)), layers.Flatten(), layers.Dropout(0.1)]
+    parts = [part for layer in model.layers for part in (turned if isinstance(layer, layers.Flatten) else [layer])]
+    assert verdicts(compare_models(keras.Sequential([keras.Input((8, 6, 3)), *parts]), torch_images())) == {"match"}
+
+
 def test_a_slope_left_at_keras_default_is_named() -> None:
     wrong = first_wrong(compare_models(*_residual(0.3)))
     assert wrong["tensor"] == "forward/second"

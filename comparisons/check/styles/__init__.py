@@ -12,12 +12,17 @@ from comparisons.check.styles.declared import Declared
 from comparisons.check.styles.differences import Differences
 from comparisons.check.styles.engines import Engines
 from comparisons.check.styles.gated import Gated
+from comparisons.check.styles.graph_nodes import GraphNodes
 from comparisons.check.styles.layers import LayerObjects
+from comparisons.check.styles.loss_pairs import LossPairs
 from comparisons.check.styles.losses import LossFunctions
+from comparisons.check.styles.module_twins import ModuleTwins
+from comparisons.check.styles.network_losses import NetworkLosses
 from comparisons.check.styles.networks import Networks
 from comparisons.check.styles.optimizers import OptimizerObjects
 from comparisons.check.styles.ports import Ports
 from comparisons.check.styles.training_loops import TrainingLoops
+from comparisons.check.styles.update_slices import UpdateSlices
 from comparisons.check.unit import Style
 
 LAYERS = LayerObjects()
@@ -28,6 +33,8 @@ STYLES: dict[str, Style] = {
         Ports(),
         CustomFunctions(),
         Engines(),
+        GraphNodes(),
+        ModuleTwins(),
         TrainingLoops(),
         COURSE,
         CS231N,
@@ -36,8 +43,12 @@ STYLES: dict[str, Style] = {
         Gated(),
         OptimizerObjects(),
         Containers(LAYERS),
+        NetworkLosses(),
         Networks(),
+        UpdateSlices(),
+        LossPairs(known=True),
         LossFunctions(),
+        LossPairs(known=False),
         ActivationFunctions(),
         Differences(),
     )

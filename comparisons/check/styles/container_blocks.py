@@ -6,6 +6,7 @@ Only layers that agree with their twins by themselves are used, so that a wrong 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -85,6 +86,8 @@ class Call:
         What it was handed, and what it gave, in the user's layout.
     params : dict of str to ndarray
         The layer's parameters at that moment, in the user's layout.
+    line : int
+        From which it was called; 0 if that is not in the file.
     """
 
     backward: bool
@@ -92,6 +95,7 @@ class Call:
     given: Array | None
     result: Array | None
     params: Arrays = field(default_factory=dict)
+    line: int = 0
 
 
 class Block(Driven):
@@ -135,6 +139,7 @@ class Block(Driven):
             return
         self.file, self.cls, self.spec, self.m = file, part.cls, spec, m
         self.params, self.buffers, self.where, self.object = shapes, layer.initial_buffers(), {}, thing
+        self._ran = False
 
     def found(self) -> bool:
         """Whether all parameters and buffers are there to be set."""
@@ -206,12 +211,17 @@ class Block(Driven):
     def _watched(self, f: Callable[..., Any], backward: bool, seen: list[Call], number: int) -> Callable[..., Any]:
         def watched(*args: Any, **kwargs: Any) -> Any:
             given = next((np.array(a) for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray)), None)
-            call = Call(backward, number, given, None, self.raw())
+            caller = sys._getframe(1)
+            line = caller.f_lineno if caller.f_code.co_filename == self.file.path else 0
+            call = Call(backward, number, given, None, self.raw(), line)
             seen.append(call)
             before = snapshot(self.object)
+            so_far = len(seen)
             result = f(*args, **kwargs)
-            with contextlib.suppress(Exception):  # what is seen must not change what happens
-                call.result = self._result(result, before, backward, given)
+            # A layer that calls the next one returns what that gives.
+            if not any(other.backward is backward for other in seen[so_far:]):
+                with contextlib.suppress(Exception):  # what is seen must not change what happens
+                    call.result = self._result(result, before, backward, given)
             return result
 
         return watched

@@ -59,6 +59,7 @@ ZERO = (
     "cleargrad",
     "zerogradparameters",
 )
+LOSS_NAMED = re.compile(r"loss|cost|entropy|criterion")
 NET = re.compile(r"(neural_?)?(net|network|nn|model|mlp|layers|sequential|seq)(work)?s?")
 _PRIME = re.compile(
     r"(loss|cost|error|err|mse|criterion|objective)\w*(prime|deriv|grad|delta|der)|^d_?(loss|cost|error|mse)|grad_?(loss|cost)"
@@ -66,6 +67,7 @@ _PRIME = re.compile(
 _LOSS = re.compile(r"loss|cost|criterion|objective|err(or)?_?f|^obj")
 _OPTIMIZER = re.compile(r"optim|^opt$|solver|^sgd$|updater")
 _METRIC = re.compile(r"accura|metric|scor|evaluat")
+_SIZE = re.compile(r"size|dim|shape|units|nodes|neurons|features|^n_|^num")
 _MODE = ("training", "train", "istraining", "trainflg", "trainflag", "trainmode", "istrain", "trainable")
 
 
@@ -167,6 +169,8 @@ class Pool:
             must = p.default is p.empty
             if meaning in self.values and (must or self._worth(meaning, p.default)):
                 value = self.values[meaning]
+                if meaning == "input_size" and re.search("shape|dims", p.name.lower()):
+                    value = (value,)
                 found[p.name] = value.copy() if isinstance(value, np.ndarray) else value
             elif must:
                 if meaning in ("flag", "seed", "momentum", "metric", "validation"):
@@ -216,6 +220,8 @@ class Pool:
         if NET.fullmatch(lower):
             return "net"
         known = role(name)
+        if known in ("input_size", "output_size") and known in self.values and _SIZE.search(lower):
+            return known
         if known in ("rate", "epochs", "batch_size", "flag", "seed", "momentum", "keep"):
             return known
         if back and "output" in self.values and is_output(name):
@@ -313,6 +319,19 @@ def inside(thing: Any, classes: tuple[type, ...], depth: int = 3) -> list[Any]:
     found: dict[int, Any] = {}
     for value in _inside(thing, depth):
         if type(value) in classes:
+            found.setdefault(id(value), value)
+    return list(found.values())
+
+
+def inside_objects(thing: Any) -> list[Any]:
+    """Objects of the user's classes in a container, each once."""
+    found: dict[int, Any] = {}
+    for value in _inside(thing, 3):
+        if (
+            hasattr(value, "__dict__")
+            and not isinstance(value, type)
+            and not callable(getattr(value, "__code__", None))
+        ):
             found.setdefault(id(value), value)
     return list(found.values())
 

@@ -15,8 +15,9 @@ from comparisons.case import Case
 from comparisons.check.calling import parameters, plain, tree
 from comparisons.check.homes import source_text
 from comparisons.check.styles.container_blocks import Call
-from comparisons.check.styles.container_drives import TRAIN, Form
+from comparisons.check.styles.container_drives import TRAIN, Form, Offer
 from comparisons.check.styles.container_runs import Session, Stepped, Way
+from comparisons.check.styles.container_scripts import measured
 from comparisons.check.styles.cost_beside import Beside, Probed, beside, costs, penalised, value
 from comparisons.check.styles.network_arguments import role
 from comparisons.check.styles.network_reading import LOSS_TITLES, ratio, same
@@ -496,6 +497,17 @@ def _predicted(way: Way, arch: Architecture, weights: Weights, probes: list[Prob
     return last, False
 
 
+class Cause(str):
+    """What is wrong, and the line from which a layer is called so; 0 if that is not known."""
+
+    line: int = 0
+
+    def __new__(cls, text: str, line: int = 0) -> Cause:
+        made = super().__new__(cls, text)
+        made.line = line
+        return made
+
+
 def _causes(way: Way, probe: Probe, flows: bool) -> tuple[str, ...]:
     """What is wrong with the order in which layers are called, or with what they are handed."""
     calls = probe.stepped.calls
@@ -507,14 +519,55 @@ def _causes(way: Way, probe: Probe, flows: bool) -> tuple[str, ...]:
         return ()
     spoken = [_spoken(way, i) for i in range(len(way.parts))]
     forward, backward = ([c for c in calls if c.backward is b] for b in (False, True))
-    found: list[str] = []
-    skipped = [i for i in range(len(spoken)) if i not in {c.block for c in forward}]
+    order = [c.block for c in forward]
+    skipped = [i for i in range(len(spoken)) if i not in order]
+    found: list[Cause] = []
     if forward and skipped:
-        found.append(f"the forward pass leaves out {_all(spoken, skipped)}")
-    elif forward and [c.block for c in forward][: len(spoken)] != list(range(len(spoken))):
-        found.append(f"the forward pass runs through the layers as {_all(spoken, [c.block for c in forward])}")
+        line = next((c.line for c in forward if c.block > skipped[0]), forward[0].line)
+        found.append(Cause(f"the forward pass leaves out {_all(spoken, skipped)}", line))
+    elif forward and order[: len(spoken)] != list(range(len(spoken))):
+        found.append(Cause(f"the forward pass runs through the layers as {_all(spoken, order)}", forward[0].line))
     else:
         found += _handed(forward, spoken, "forward")
+    found += _backward_causes(backward, spoken, flows)
+    found += _begins(way, forward, backward, probe)
+    return tuple(found or _unmoved(way, probe, spoken))
+
+
+def order_causes(calls: list[Call], spoken: list[str]) -> list[Cause]:
+    """The same of layers in any network: only what the calls alone show, up to where one of them raised.
+
+    Parameters
+    ----------
+    calls : list of Call
+        `block` counts the layers as they were found.
+    spoken : list of str
+        Their names.
+    """
+    forward, backward = ([c for c in calls if c.backward is b] for b in (False, True))
+    order = list(dict.fromkeys(c.block for c in forward))
+    if len(order) < len(forward) or len(order) < 2 or not {c.block for c in backward} <= set(order):
+        return []  # a layer that is used twice is no chain
+    for before, after in itertools.pairwise(forward):
+        if before.result is None or after.given is None or not same_up_to_shape(before.result, after.given):
+            return []
+    place = {block: i for i, block in enumerate(order)}
+    back = [replace(c, block=place[c.block]) for c in backward]
+    names = [spoken[i] for i in order]
+    numbers = [c.block for c in back]
+    raised = bool(back) and back[-1].result is None
+    if numbers == list(range(len(numbers))) and (len(numbers) > 1 or (numbers and raised)):
+        text = "the backward pass runs through the layers in the order of the forward pass, not in reverse"
+        return [Cause(text, back[0].line)]
+    if len(numbers) > 1 and numbers == sorted(numbers, reverse=True):
+        skipped = [i for i in range(numbers[-1], numbers[0]) if i not in numbers]
+        if skipped:
+            return [Cause(f"the backward pass leaves out {_all(names, skipped)}", back[0].line)]
+        return _handed(back, names, "backward")
+    return []
+
+
+def _backward_causes(backward: list[Call], spoken: list[str], flows: bool) -> Iterator[Cause]:
     order = [c.block for c in backward]
     skipped = [i for i in range(len(spoken)) if i not in order]
     if flows:
@@ -522,34 +575,131 @@ def _causes(way: Way, probe: Probe, flows: bool) -> tuple[str, ...]:
             i for i in skipped if i < len(spoken) - 1
         ]  # the last activation may go backward together with the loss
     if skipped and order:
-        found.append(f"the backward pass leaves out {_all(spoken, skipped)}")
+        line = next((c.line for c in backward if c.block < skipped[-1]), backward[0].line)
+        yield Cause(f"the backward pass leaves out {_all(spoken, skipped)}", line)
     elif order and order == list(range(len(spoken))) and len(order) > 1:
-        found.append("the backward pass runs through the layers in the order of the forward pass, not in reverse")
+        text = "the backward pass runs through the layers in the order of the forward pass, not in reverse"
+        yield Cause(text, backward[0].line)
     elif order and order != sorted(order, reverse=True):
-        found.append(f"the backward pass runs through the layers as {_all(spoken, order)}")
+        yield Cause(f"the backward pass runs through the layers as {_all(spoken, order)}", backward[0].line)
     elif len(order) > len(spoken):
         twice = sorted({i for i in order if order.count(i) > 1})
-        found.append(f"the backward pass runs through {_all(spoken, twice)} more than once")
+        line = next(c.line for i, c in enumerate(backward) if c.block in order[:i])
+        yield Cause(f"the backward pass runs through {_all(spoken, twice)} more than once", line)
     else:
-        found += _handed(backward, spoken, "backward")
-    return tuple(found)
+        yield from _handed(backward, spoken, "backward")
 
 
-def _handed(calls: list[Call], spoken: list[str], which: str) -> Iterator[str]:
+def _handed(calls: list[Call], spoken: list[str], which: str) -> list[Cause]:
     """Layers that are given something else that was seen than what the layer before them gave."""
+    found: list[Cause] = []
+    same_as_first = 0
     for number, (before, after) in enumerate(itertools.pairwise(calls), start=1):
         if before.result is None or after.given is None or same_up_to_shape(before.result, after.given):
             continue
         for call in reversed(calls[:number]):
             if call.given is not None and same_up_to_shape(call.given, after.given):
                 wrong = f"what {spoken[call.block]} was given"
+                same_as_first += calls[0].given is not None and same_up_to_shape(calls[0].given, after.given)
             elif call is not before and call.result is not None and same_up_to_shape(call.result, after.given):
                 wrong = f"what {spoken[call.block]} gave"
             else:
                 continue
             gave = "it" if call is before else spoken[before.block]
-            yield f"in the {which} pass {spoken[after.block]} is handed {wrong}, not what {gave} gave"
+            text = f"in the {which} pass {spoken[after.block]} is handed {wrong}, not what {gave} gave"
+            found.append(Cause(text, after.line))
             break
+    if same_as_first > 1 and same_as_first == len(calls) - 1:
+        text = (
+            f"in the {which} pass every layer is handed what the first one was given, not what the one before it gave"
+        )
+        return [Cause(text, found[0].line)]
+    return found
+
+
+def _begins(way: Way, forward: list[Call], backward: list[Call], probe: Probe) -> Iterator[Cause]:
+    """A backward pass that begins with what is no gradient: the output, the targets."""
+    if way.recipe.sort == "through" or not backward or not forward or backward[0].given is None:
+        return
+    first, given = backward[0], backward[0].given
+    if not given.any():
+        yield Cause("the gradient with which the backward pass begins is 0, whatever the targets are", first.line)
+        return
+    out = next((c.result for c in forward if c.block == first.block), None)
+    target = probe.y[: len(probe.y) if given.size == probe.y.size else 1]
+    for a, what in ((out, "the output"), (way.form.target(target), "the targets")):
+        if a is None or a.size != given.size or a.dtype.kind not in "fiu":
+            continue
+        for sign in (1.0, -1.0):
+            if np.any(a) and same_up_to_shape(sign * np.asarray(a, float), given):
+                yield Cause(f"the backward pass begins with {what}, not with the gradient of the loss", first.line)
+                return
+
+
+def _unmoved(way: Way, probe: Probe, spoken: list[str]) -> list[Cause]:
+    """Layers whose parameters stay as they are while those of others move."""
+    stepped = probe.stepped
+    if not stepped.moved or way.recipe.sort != "train":
+        return []
+    called = {c.block for c in stepped.calls if c.backward}
+    still, moving = [], 0
+    for i, names in enumerate(way.names):
+        for p, g in stepped.grads.get(names[0], {}).items():
+            if g.any():
+                moving += 1
+            elif i in called:
+                still.append((spoken[i], p))
+    if not moving or not still:
+        return []
+    whole = [s for s in dict.fromkeys(s for s, _ in still) if {("W"), ("b")} <= {p for t, p in still if t == s}]
+    told = [*whole, *(f"{p} of {s}" for s, p in still if s not in whole)]
+    return [Cause(f"the parameters are not updated: {', '.join(told)}")]
+
+
+def by_its_loss(file: UserFile, reading: Reading) -> Reading:
+    """The reading of a training loop with the loss that it keeps a record of, where its gradients are not this one's.
+
+    A squared error beside the gradients of a cross-entropy is another measure; `A - Y` for the logits, beside a cross-entropy, is not.
+    """
+    loss = reading.arch.loss
+    if reading.causes or not (reading.doubt or (reading.complete and isinstance(loss, MeanSquaredError))):
+        return reading
+    kind = _recorded(file, reading)
+    if not kind or (not reading.doubt and kind == "MeanSquaredError"):
+        return reading
+    found = read(file, replace(reading.way, offer=Offer(kinds=(kind,))))
+    if found is None or not found.total or found.complete:
+        return reading
+    title = LOSS_TITLES.get(type(LOSSES[kind]), "cross-entropy")
+    told = Cause(f"the loss is the {title}, but what goes back is not its gradient")
+    if not reading.doubt:
+        told = Cause(f"the loss is the {title}, but what goes back is the gradient of the squared error")
+    return replace(found, doubt="", causes=(told,))
+
+
+def _recorded(file: UserFile, reading: Reading) -> str:
+    """The known loss that a number in a training loop is."""
+    way = reading.way
+    if not hasattr(way.cls, "script"):
+        return ""
+    single = way.form.stacked or way.form.layout.single
+    sizes = [1, 1, 1] if single else [6, 4]
+    weights = random_weights(Case("check/container", way.arch, (1,), (way.sizes[0],)), np.random.default_rng(5))
+    values, losses = [], dict[str, list[float]]()
+    names = {type(loss).__name__ for loss in candidates(replace(way, offer=Offer())) if loss is not None}
+    for seed, m in enumerate(sizes):
+        x, y, _, masks = _drawn(way, m, seed)
+        session = Session(file, way, m)
+        session.load(weights)
+        try:
+            session.step(x, y, None, list(masks.values()))
+        except UserError:
+            return ""
+        values.append(session.container.values())
+        out = Network(way.arch, weights).forward(x)[way.arch.layers[-1][0]]
+        for name in names:
+            losses.setdefault(name, []).append(float(LOSSES[name].forward(out, y)[0]))
+    return measured(values, losses, sizes)
 
 
 def same_up_to_shape(a: Array, b: Array) -> bool:
@@ -574,6 +724,8 @@ def _doubt(reading: Reading, probe: Probe) -> str:
     Where the gradient that the last layer is handed is no known loss's, but all that lies behind follows from it, only the loss is
     unknown.
     """
+    if hasattr(reading.way.cls, "script") and not reading.causes and _something_between(reading, probe):
+        return "something that is not known here stands between its layers"
     if reading.causes or reading.agreeing or reading.flow is not None:
         return ""
     if not reading.output:
@@ -585,6 +737,15 @@ def _doubt(reading: Reading, probe: Probe) -> str:
     if reading.way.offer.kinds and (reading.at_once or len(probe.x) == 1):
         return ""  # the loss is right by itself
     return "its steps follow the gradients of no loss known here"
+
+
+def _something_between(reading: Reading, probe: Probe) -> bool:
+    """Whether a layer is given on the way forward what no layer gave."""
+    forward = [c for c in probe.stepped.calls if not c.backward][: len(reading.way.parts)]
+    return any(
+        a.result is not None and b.given is not None and not same_up_to_shape(a.result, b.given)
+        for a, b in itertools.pairwise(forward)
+    )
 
 
 def _even(a: Array) -> bool:

@@ -164,6 +164,8 @@ class Session:
     def __init__(self, file: UserFile, way: Way, m: int, rate: float = RATE) -> None:
         self.file, self.way, self.m, self.rate = file, way, m, rate
         self.pool: dict[str, Any] = {"epochs": 1, "batch_size": m, "rate": rate, "training": True}
+        if way.constructor is None:
+            self.pool |= {"input_size": way.sizes[0], "output_size": way.sizes[1]}
         value = way.offer.value
         self.pool |= {
             "loss": file.call(value.cls) if isinstance(value, Fresh) else value,
@@ -213,6 +215,10 @@ class Session:
         for thing, part, layer in zip(things, way.parts, way.layers, strict=True):
             held = "W" in layer.parameter_shapes()
             turns = self._turns(part, layer)
+            if held and turns and hasattr(way.cls, "script"):
+                # Made by a script in sizes that differ, where equal ones are wanted.
+                other = Block(self.file, part, layer, self.m, way.form.layout, turns=turns).object
+                thing.__dict__.update(other.__dict__)
             block = Block(self.file, part, layer, self.m, way.form.layout, thing, scale if held else 1.0, turns)
             scale = 1.0 if held else scale / (part.reading.spec.factor if isinstance(layer, Dropout) else 1.0)
             self.blocks.append(block)
@@ -405,7 +411,7 @@ class Session:
                         f"{self.way.recipe.told}: {name} of {block.cls.__name__} has the shape {new[name].shape} after it, it was {old[name].shape}"
                     )
         moved = any(not np.array_equal(o[n], c[n]) for o, c in zip(raw, now, strict=True) for n in o)
-        moved = moved or (self.way.recipe.sort == "train" and self._optimizes())
+        moved = moved or (self.way.recipe.sort == "train" and (self._optimizes() or _of_nothing(calls)))
         grads: dict[str, dict[str, Array]] = {}
         shown = None if moved else self._returned(result)
         called = {c.block for c in calls if c.backward}
@@ -448,6 +454,12 @@ class Session:
         if len(given) < max(1, len(arrays) // 2):
             return None
         return {known[place]: g for place, g in given.items()}
+
+
+def _of_nothing(calls: list[Call]) -> bool:
+    """Whether the backward pass was handed zeros: then nothing moves."""
+    first = next((c.given for c in calls if c.backward), None)
+    return first is not None and not first.any()
 
 
 def _in_order(calls: list[Call], form: Form, x: Array) -> None:

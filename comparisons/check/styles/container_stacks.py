@@ -121,10 +121,17 @@ def made_stacks(
         for chosen in itertools.islice(itertools.product(*([p for p in known if p.cls is type(t)] for t in things)), 8):
             layers = _layers(file, things, chosen)
             if layers is not None:
+                if square and hasattr(cls, "script"):
+                    layers = tuple(_widened(layer) for layer in layers)
                 found += 1
                 yield Stack(tuple(chosen), layers, arguments)
         if found:
             return
+
+
+def _widened(layer: Layer) -> Layer:
+    """A dense layer of a script, whose layers are made anew, as wide as high."""
+    return replace(layer, n_in=SIZES[0], n_out=SIZES[0]) if isinstance(layer, Dense) else layer
 
 
 def _as_wide(value: Any) -> Any:

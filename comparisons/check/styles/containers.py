@@ -10,6 +10,7 @@ import ast
 import contextlib
 import itertools
 import linecache
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,7 +39,9 @@ from comparisons.check.styles.container_drives import (
 from comparisons.check.styles.container_offers import LOSS, Around, named_losses
 from comparisons.check.styles.container_reading import (
     STEPS,
+    Cause,
     Reading,
+    by_its_loss,
     contradicted,
     cost_value,
     has_cost,
@@ -47,6 +50,7 @@ from comparisons.check.styles.container_reading import (
     with_cost,
 )
 from comparisons.check.styles.container_runs import PREDICTS, Recipe, Session, Way
+from comparisons.check.styles.container_scripts import OVER_LAYERS, STEP, Script, container, scripts, trains_layers
 from comparisons.check.styles.container_stacks import SIZES, chain, made_stacks, stacks
 from comparisons.check.styles.layers import LayerObjects
 from comparisons.check.styles.network_arguments import is_x
@@ -84,9 +88,10 @@ class Containers:
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """Every container that runs layers which are right by themselves."""
         accesses = list(_accesses(file, taken))
+        known = parts(file, self._layers) if accesses or trains_layers(file) else []
+        accesses += _scripts(file, known)
         if not accesses:
             return []
-        known = parts(file, self._layers)
         if not any(isinstance(p.layers[0], Dense) for p in known):
             held = [access.name for access in accesses if not access.makes]
             if held and self._layers.recognised(file):
@@ -108,6 +113,8 @@ class Containers:
             best, error = _best(file, access, recipes, known, around)
             if best is None or (best.doubt and error):
                 best = _square(file, access, recipes, known, around) or best
+            if best is not None and access.script is not None:
+                best = by_its_loss(file, best)
             if best is None or best.doubt:
                 told = told or (best.doubt if best else error)
                 continue
@@ -153,6 +160,8 @@ class Access:
     forwards : list of str
     recipes : list of list of Recipe
         Ways to make a step, in groups; each group is compared.
+    script : Script, optional
+        The training loop that it stands for.
     """
 
     name: str
@@ -160,6 +169,7 @@ class Access:
     makes: bool
     forwards: list[str]
     recipes: list[list[Recipe]]
+    script: Script | None = None
 
 
 def _accesses(file: UserFile, taken: frozenset[str]) -> Iterator[Access]:
@@ -182,6 +192,16 @@ def _accesses(file: UserFile, taken: frozenset[str]) -> Iterator[Access]:
     if trains and not used:
         forwards = [f":{n}" for n in functions if plain(n) in RUN and n not in trains]
         yield Access(trains[0], None, False, forwards, [[Recipe("train", (f":{n}",)) for n in trains]])
+
+
+def _scripts(file: UserFile, known: list[Part]) -> Iterator[Access]:
+    """Training loops of a script that run such layers."""
+    if not any(isinstance(p.layers[0], Dense) for p in known):
+        return
+    for script in scripts(file, known):
+        cls = container(script)
+        if cls is not None:
+            yield Access(script.name, cls, True, [], [[Recipe("train", (STEP,))]], script)
 
 
 def _own(cls: type, names: tuple[str, ...]) -> list[str]:
@@ -418,6 +438,8 @@ def _unit(file: UserFile, access: Access, name: str, readings: list[Reading], ca
         n for r in readings for n in (r.way.forward, *r.way.recipe.names, *([r.cost.name] if r.cost else [])) if n
     )
     members = tuple(n[1:] if n.startswith(":") else f"{access.name}.{n}" for n in owned)
+    if access.script is not None:
+        members = (OVER_LAYERS,)
     spoken = ", ".join(p.cls.__name__ for p in way.parts)
     what = "network made of" if way.constructor is not None else "container of layers, here"
     causes = [c for r in readings for c in ((r.late,) if r.complete else r.causes) if c]
@@ -440,6 +462,13 @@ def _at(file: UserFile, access: Access, reading: Reading, causes: list[str]) -> 
     spec = way.parts[0].reading.spec
     forward = any(c.startswith(("the forward pass", "in the forward pass")) for c in causes)
     about = spec.forward if forward else spec.backward
+    if access.script is not None:
+        line = _within(
+            access.script.statement, about, next((c.line for c in causes if isinstance(c, Cause) and c.line), 0)
+        )
+        if any(c.startswith("the parameters are not updated") for c in causes):
+            line = access.script.statement.lineno
+        return OVER_LAYERS, line, linecache.getline(file.path, line).strip()
     for name, f in _reached(file, access, reading) if any("pass" in c for c in causes) else ():
         body, code = tree(f), getattr(f, "__code__", None)
         if body is None or code is None:
@@ -460,6 +489,25 @@ def _at(file: UserFile, access: Access, reading: Reading, causes: list[str]) -> 
     line = _line(file, access, last.lstrip(":"))
     function = last[1:] if last.startswith(":") else f"{access.name}.{last}"
     return function, line, linecache.getline(file.path, line).strip()
+
+
+def _within(statement: ast.stmt, about: str, line: int) -> int:
+    """The line of a training loop where its layers are called: that of the loop over them, else of one call."""
+    calls = [
+        n
+        for n in ast.walk(statement)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == about
+    ]
+    loops = [
+        n
+        for n in ast.walk(statement)
+        if isinstance(n, ast.For) and n is not statement and any(c in ast.walk(s) for s in n.body for c in calls)
+    ]
+    over = [n for n in loops if re.search(r"layer|network|net|model", ast.unparse(n.iter).lower())]
+    if line and not any(n.lineno <= line <= (n.end_lineno or 0) for n in over):
+        return line
+    nearest = max(over, key=lambda n: n.lineno, default=None) or min(calls, key=lambda n: n.lineno, default=statement)
+    return nearest.lineno
 
 
 def _reached(file: UserFile, access: Access, reading: Reading) -> Iterator[tuple[str, Callable[..., Any]]]:

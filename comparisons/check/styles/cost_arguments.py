@@ -25,7 +25,7 @@ STRENGTHS = re.compile(
 _FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
 _MATRIX = re.compile(r"(W|U|V|Theta|weights?|w)_?\w{0,3}|theta\d")
 BIAS = re.compile(r"(b|bias|intercept)\w{0,4}", re.IGNORECASE)
-_VECTORS = re.compile(r"\w*(vec(tor)?s|embeddings?|matrix)", re.IGNORECASE)
+VECTORS = re.compile(r"\w*(vec(tor)?s|embeddings?|matrix)", re.IGNORECASE)
 _VECTOR = re.compile(r"\w*(vec(tor)?|predicted)", re.IGNORECASE)
 _INDEX = re.compile(r"\w*(idx|index|word|token|target|id)", re.IGNORECASE)
 _SAMPLER = re.compile(r"dataset|sampler|corpus|vocab\w*", re.IGNORECASE)
@@ -60,7 +60,8 @@ class Given:
     Attributes
     ----------
     kind : str
-        `real`, `ones and more` (a first column of ones), `binary`, `one-hot`, `labels`, `labels from 1`, `numbers`, `sampler`, `fixed`.
+        `real`, `ones and more` (a first column of ones), `binary`, `one-hot`, `labels`, `labels from 1`, `numbers`, `positive`, `mask`,
+        `sampler`, `fixed`.
     shape : tuple of int
     value : object
         Of what is fixed.
@@ -86,6 +87,10 @@ class Given:
                 return a if self.shape == a.shape else a.T.copy()
             case "labels":
                 return (np.arange(M) % K).reshape(self.shape)
+            case "positive":
+                return rng.uniform(0.3, 3.0, self.shape)
+            case "mask":
+                return (rng.random(self.shape) < 0.6).astype(float)
             case "labels from 1":
                 return (1 + np.arange(M) % K).reshape(self.shape)
             case "sampler":
@@ -114,6 +119,8 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
     """
     meaning = role(name)
     data = not _COUNT.search(name)
+    if meaning == "sizes":
+        return [Given("fixed", value=[N, H, K]), Given("fixed", value=[N, H, 1])]
     if meaning in _SIZES and not (data and (is_x(name) or is_y(name))):
         return [Given("fixed", value=_SIZES[meaning])]
     if STATE.fullmatch(name):
@@ -122,7 +129,7 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
         return [Given("fixed", value=np.asarray(0.3)), *_reals((K,), (1, K), (K, 1), (1,))]
     if _MATRIX.fullmatch(name) and not _FLAT.fullmatch(name):
         return _reals((N, K), (K, N), (N,), (N, 1), (H, N), (N, H), (K, H), (H, K))
-    if _VECTORS.fullmatch(name):
+    if VECTORS.fullmatch(name):
         return _reals((H, N))
     if _SAMPLER.fullmatch(name):
         return [Given("sampler")]
@@ -148,8 +155,82 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
     return []
 
 
+WORDS = {word: i for i, word in enumerate("abcdef")}
+"""A vocabulary of H words."""
+_MAIN = r"[wv](_?(main|cent(er|re)|i))?|cent(er|re)\w*"
+_OTHER = r"[wvu]_?(tilde|context|ctx|c|j|2|hat|out\w*)|u|context\w*"
+_ONE = Given("real", (N,))
+_FAMILIES: tuple[tuple[tuple[str, Given], ...], ...] = (
+    *(  # GloVe, whose biases are vectors or columns, over counts or their logarithms
+        (
+            (_MAIN, Given("real", (H, N))),
+            (_OTHER, Given("real", (H, N))),
+            (r"b(ias)?(_?(w|main|cent(er|re)|i|v))?", Given("real", column)),
+            (r"b(ias)?_?(tilde|context|ctx|c|j|u|2|hat)", Given("real", column)),
+            (r"x(_?ij)?|(log_?)?(cooc\w*|co_?occ\w*|counts?)", Given(kind, (H, H))),
+        )
+        for kind in ("positive", "real")
+        for column in ((H,), (H, 1))
+    ),
+    (  # negative sampling
+        (r"v(_?c)?|(v_?)?(cent(er|re)|input|target_?word)\w*|h", _ONE),
+        (r"u(_?o)?|(u_?)?(outside|context|pos\w*|output)\w*", _ONE),
+        (r"(u_?)?neg\w*|noise\w*|u_?k", Given("real", (H, N))),
+    ),
+    (  # collaborative filtering, all in one vector: K users, H movies
+        (r"params|parameters|theta|x0?", Given("real", ((K + H) * N,))),
+        (r"y|ratings", Given("real", (H, K))),
+        (r"r|mask", Given("mask", (H, K))),
+        (r"(num|n)_?users|nu", Given("fixed", value=K)),
+        (r"(num|n)_?(movies|items)|nm", Given("fixed", value=H)),
+        (r"(num|n)_?features|nf", Given("fixed", value=N)),
+        (r"lambda_?|lam\w*|reg\w*", Given("fixed", value=STRENGTH)),
+    ),
+    *(  # collaborative filtering, both matrices apart
+        (
+            (r"x|movies?\w*", Given("real", (H, N))),
+            (r"theta|w|users?\w*", Given("real", (K, N))),
+            (r"y|ratings", Given("real", (H, K))),
+            (r"r|mask", Given("mask", (H, K))),
+            (r"b", Given("real", (1, K))),
+            (r"lambda_?|lam\w*|reg\w*", Given("fixed", value=strength)),
+        )
+        for strength in (STRENGTH,)
+    ),
+    (  # skip-gram and CBOW over both tables of vectors
+        (r"current(center)?_?word|center_?word|word", Given("fixed", value="c")),
+        (r"c|window_?size", Given("fixed", value=4)),
+        (r"(context|outside)_?words", Given("fixed", value=["a", "b", "d", "a"])),
+        (r"tokens|word2ind|word_?to_?ind(ex)?", Given("fixed", value=WORDS)),
+        (r"(input|center_?word|center)_?vectors", Given("real", (H, N))),
+        (r"(output|outside)_?vectors", Given("real", (H, N))),
+        (r"dataset", Given("sampler")),
+    ),
+)  # fmt: skip
+"""Arguments that go together, by their names: what the same name stands for depends on the others."""
+
+
+def _families(names: list[str]) -> Iterator[dict[str, Given]]:
+    """Ways of filling arguments that are all of one family."""
+    for family in _FAMILIES if len(names) > 2 else ():
+        found: dict[str, Given] = {}
+        left = list(family)
+        for name in names:
+            fitting = next((entry for entry in left if re.fullmatch(entry[0], name, re.IGNORECASE)), None)
+            if fitting is not None:
+                left.remove(fitting)
+                found[name] = fitting[1]
+            elif role(name) in _SIZES:
+                found[name] = Given("fixed", value=_SIZES[role(name)])
+            else:
+                break
+        if len(found) == len(names):
+            yield found
+
+
 def combinations(names: list[str], widths: tuple[int, ...], most: int) -> Iterator[dict[str, Given]]:
     """Ways of filling all arguments, the likely ones first: those whose places in the lists of choices add up to little."""
+    yield from _families(names)
     lists = [choices(name, widths) for name in names]
     if not all(lists):
         return

@@ -17,7 +17,7 @@ import numpy as np
 from comparisons.check.calling import parameters, plain, tree
 from comparisons.check.styles.container_drives import Pool, Undrivable
 from comparisons.check.unit import UserError, UserFile
-from scratch import Loss, MeanSquaredError
+from scratch import BinaryCrossEntropy, Loss, MeanSquaredError
 
 Array = np.ndarray
 COST = re.compile(r"_*(get|compute|calc(ulate)?|eval(uate)?)?_?(total|batch|data)?_?(cost|loss|objective|error|mse|cross_?entropy)(_?(function|func|fn|value))?|j",
@@ -133,6 +133,10 @@ def stand(name: str, f: Callable[..., Any], probed: list[Probed], loss: Loss, ti
         return Beside(name, *found)
     if _scale([p.value for p in probed], [p.loss for p in probed], probed, NEARLY) is not None:
         return None  # an epsilon against log 0
+    for term, of in HALVES.items() if isinstance(loss, BinaryCrossEntropy) else ():
+        if _scale([p.value for p in probed], [of(p) for p in probed], probed, NEARLY) is not None:
+            text = f"{name} lacks the term {term} of the {title} whose gradients are calculated"
+            return Beside(name, wrong=True, told=text)
     for measure, of in MEASURES.items():
         if _scale([p.value for p in probed], [of(p) for p in probed], probed, NEARLY) is not None:
             text = f"{name} is the {measure}, while the gradients are those of the {title}"
@@ -159,6 +163,11 @@ def _logs(p: Array) -> Array:
     return np.log(np.clip(p, 1e-12, None))
 
 
+HALVES: dict[str, Callable[[Probed], float]] = {
+    "(1 - y) log(1 - a)": lambda p: -float(np.mean(p.target * _logs(p.output))),
+    "y log a": lambda p: -float(np.mean((1 - p.target) * _logs(1 - p.output))),
+}
+"""What is left of a binary cross-entropy without one of its terms."""
 MEASURES: dict[str, Callable[[Probed], float]] = {
     "squared error": lambda p: float(np.mean((p.output - p.target) ** 2)),
     "root of the squared error": lambda p: float(np.sqrt(np.mean((p.output - p.target) ** 2))),

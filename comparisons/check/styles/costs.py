@@ -18,7 +18,7 @@ import numpy as np
 
 from comparisons.check.differences import FLOOR, Derived, gradient, ratio
 from comparisons.check.homes import line
-from comparisons.check.styles.cost_arguments import BIAS, STATE, STRENGTH, STRENGTHS, Given, M, combinations
+from comparisons.check.styles.cost_arguments import BIAS, STATE, STRENGTH, STRENGTHS, VECTORS, Given, M, combinations
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient, match_gradients
 from comparisons.check.styles.network_arguments import (
     RATE,
@@ -365,12 +365,30 @@ class Objective:
         return scale if harmless and abs(scale - 1) > NEAR else 1.0
 
 
+_REGULARISER = re.compile(r"(lambda|lam|lamda|lmbda|lambd|reg)\w*", re.IGNORECASE)
+_CALCULATED = re.compile(r"[@*+/]|\w\(|^-")
+"""Shows that what stands in a `return` is no name."""
+
+
 def matched(parameters: dict[str, Array], found: dict[str, Array]) -> dict[str, Array]:
     """Gradients by parameter: those under the very names of parameters, as in a dictionary beside theirs, then as the others."""
-    named = {_key(p): a for p, a in found.items()}
+    named = {_key(p): a for p, a in found.items() if not _CALCULATED.search(p)}
     direct = {n: g for n, a in parameters.items() if (g := named.get(_key(n))) is not None and g.shape == np.shape(a)}
     left = {p: a for p, a in found.items() if not any(a is d for d in direct.values())}
+    for place, g in [(p, a) for p, a in left.items() if not _CALCULATED.search(p)]:
+        alike = {n: _shared(place, n) for n, a in parameters.items() if n not in direct and g.shape == np.shape(a)}
+        best = max(alike.values(), default=0)
+        if len(alike) > 1 and best > 1 and sum(shared == best for shared in alike.values()) == 1:
+            direct[max(alike, key=lambda n: alike[n])] = left.pop(place)
+    left = {f"number {i}" if _CALCULATED.search(p) else p: a for i, (p, a) in enumerate(left.items())}
     return direct | match_gradients({n: a for n, a in parameters.items() if n not in direct}, left)
+
+
+def _shared(place: str, name: str) -> int:
+    """Letters with which a gradient's name and a parameter's begin alike: `gradIn` and `inputVectors`."""
+    bare = re.sub(r"^(grad(ient)?s?_?|d_?|delta_?)|_?grad(ient)?$", "", _key(place), flags=re.IGNORECASE)
+    pairs = zip(bare.lower().replace("_", ""), _key(name).lower().replace("_", ""), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _key(place: str) -> str:
@@ -379,7 +397,8 @@ def _key(place: str) -> str:
 
 
 def _is_parameter(name: str, given: Given) -> bool:
-    return (given.kind == "real" and not is_x(name) and not is_y(name) and not STATE.fullmatch(name)) or (
+    data = (is_x(name) or is_y(name)) and not VECTORS.fullmatch(name)
+    return (given.kind == "real" and not data and not STATE.fullmatch(name)) or (
         given.kind == "fixed" and isinstance(given.value, np.ndarray)
     )
 
@@ -400,12 +419,24 @@ def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective
         methods = {n: f for n, f in vars(cls).items() if callable(f) and not n.startswith("__")}
         found = list(_pairs(file, owner, methods))
         for template in _templates(file, cls) if found else ():
-            if owner in taken and not any(STRENGTHS.fullmatch(n) for n in vars(template)):
+            if held_by_others(owner, taken) and not any(STRENGTHS.fullmatch(n) for n in vars(template)):
                 break  # what took it compared all but a regulariser
             settled = [o for objective in found for o in _settled(replace(objective, template=template))]
             yield from settled
             if settled:
                 break
+
+
+_BESIDES = re.compile(
+    r"_*(softmax|sigmoid|tanh|relu|update|step|apply|adam|adagrad|rmsprop|sgd|optimi[sz]e)\w*", re.IGNORECASE
+)
+"""Methods of a class that are compared by themselves."""
+
+
+def held_by_others(owner: str, taken: frozenset[str]) -> bool:
+    """Whether a class is compared already, and not just an activation or an update rule among its methods."""
+    methods = {name.partition(".")[2] for name in taken if name.startswith(f"{owner}.")}
+    return owner in taken and not (methods and all(_BESIDES.fullmatch(method) for method in methods))
 
 
 def _templates(file: UserFile, cls: type) -> Iterator[Any]:
@@ -469,11 +500,14 @@ def _pairs(file: UserFile, owner: str, functions: dict[str, Any]) -> Iterator[Ob
 
 
 def _needed(f: Callable[..., Any]) -> list[str]:
-    """Arguments that a function cannot do without: data that are None otherwise, and the rate, which must be known, among them."""
+    """Arguments that a function cannot do without: data that are None otherwise, the rate, which must be known, and strengths, which may be 0."""
     return [
         p.name
         for p in parameters_of(f)
-        if p.default is p.empty or role(p.name) == "rate" or (p.default is None and is_x(p.name))
+        if p.default is p.empty
+        or role(p.name) == "rate"
+        or (p.default is None and is_x(p.name))
+        or (isinstance(p.default, float | int) and _REGULARISER.fullmatch(p.name))
     ]
 
 

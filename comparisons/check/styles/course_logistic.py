@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.calling import Aliases, array, bound, parameters, plain, shaped
+from comparisons.check.calling import Aliases, array, bound, parameters, plain, shaped, tree
 from comparisons.check.models import LossModel, PassModel
 from comparisons.check.recipes import Free, Recipe
 from comparisons.check.styles.course_networks import ALIASES as NETWORK
@@ -154,7 +155,9 @@ def costs() -> Recipe:
         for name, f in free.items():
             takes = [plain(p.name) for p in parameters(f)]
             fits = len(takes) >= 2 and takes[0] in NETWORK["AL"] and takes[1] in NETWORK["Y"]
-            if COST.fullmatch(plain(name)) and fits and not set(takes) & set(NETWORK["lambd"]):
+            body = tree(f)
+            logarithm = body is None or "log" in ast.unparse(body)  # else it is another loss
+            if COST.fullmatch(plain(name)) and fits and logarithm and not set(takes) & set(NETWORK["lambd"]):
                 yield [
                     _cost_unit(file, name, columns, several, total, guard)
                     for several in (False, True)

@@ -47,7 +47,7 @@ from scratch.course_practice import forward_propagation_n
 
 Array = np.ndarray
 FORWARD = re.compile(r"(lmodelforward|forwardpropagation|forwardprop|forwardpass|forwardpropagate|forward|feedforward|modelforward|nnforward|forwardmodel|deepforward|llayerforward|propagateforward|forwardprog)(propagation|prop|n|nn|model|deep|2layer|llayer|withdropout|dropout|withl2|)")  # fmt: skip
-BACKWARD = re.compile(r"(lmodelbackward|backwardpropagation|backwardprop|backwardpass|backwardpropagate|backpropagation|backprop|backward|modelbackward|nnbackward|backwardmodel|deepbackward|llayerbackward|propagatebackward)(propagation|prop|n|nn|model|deep|2layer|llayer|withregularization|withregularisation|withl2|withdropout|dropout|regularization|withreg|)")  # fmt: skip
+BACKWARD = re.compile(r"(lmodelbackward|backwardpropagation|backwardprop|backwardpass|backwardpropagate|backpropagation|backpropagate|backprop|backward|modelbackward|nnbackward|backwardmodel|deepbackward|llayerbackward|propagatebackward)(propagation|prop|n|nn|model|deep|2layer|llayer|withregularization|withregularisation|withl2|withdropout|dropout|regularization|withreg|)")  # fmt: skip
 COST = re.compile(r"(compute|calculate|calc|get)?(cost|loss|crossentropy|crossentropycost|crossentropyloss|costfunction)(function|withregularization|withregularisation|withl2|withreg|regularization)?")  # fmt: skip
 LAMBDA, KEEP = 0.7, 0.8
 ALIASES: Aliases = {
@@ -73,7 +73,7 @@ ALIASES: Aliases = {
     "cache": ("cache", "caches", "memory", "forwardcache", "activations"),
     "lambd": ("lambd", "lambda", "lam", "reg", "lbd", "l2", "regparam", "regularization", "lambtha"),
     "keep_prob": ("keepprob", "keep", "keepprobs", "kp", "p"),
-    "m": ("m", "n", "numexamples", "batchsize"),
+    "m": ("m", "n", "numexamples", "batchsize", "mbatch", "nsamples", "numsamples", "batchm"),
     "L": ("l", "nlayers", "numlayers", "layers"),
     "dims": ("layersdims", "layerdims", "dims", "layersizes", "layerssizes"),
 }

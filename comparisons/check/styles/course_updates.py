@@ -132,6 +132,8 @@ def _hyper(rule: Any) -> dict[str, Any]:
     for name in ("beta", "beta1", "beta2", "epsilon"):
         if hasattr(rule, name):
             found[name] = getattr(rule, name)
+    if "beta" in found:  # a rule with one has it under Adam's name for it, as in the lectures: `beta2` of RMSprop
+        found |= {"beta1": found["beta"], "beta2": found["beta"]}
     return found
 
 

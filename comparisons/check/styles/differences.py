@@ -16,14 +16,20 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.differences import Derived, gradient
 from comparisons.check.source import syntax
+from comparisons.check.styles.accumulating_pairs import find_accumulating_pairs
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
 from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
 from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
+from comparisons.check.styles.factorisations import Factorisation, find_factorisations
+from comparisons.check.styles.function_pairs import FunctionPair, find_function_pairs
 from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names
+from comparisons.check.styles.opened_training import find_opened
+from comparisons.check.styles.staged_costs import find_staged
+from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
 from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.trace import Model
@@ -100,7 +106,19 @@ class Pair:
             yield Derived(f"grad/{self.forward}.{name}", g, wanted, error, kinks, SHAPE[0])
 
 
-Thing = Elementwise | Pair | DirectPair | UnknownLayer | Objective | GlobalLoss | DictionaryPair | AttentionLayer
+Thing = (
+    Elementwise
+    | Pair
+    | DirectPair
+    | FunctionPair
+    | UnknownLayer
+    | Objective
+    | GlobalLoss
+    | DictionaryPair
+    | AttentionLayer
+    | Factorisation
+    | TrainedInside
+)
 
 
 class Differences:
@@ -123,7 +141,9 @@ class Differences:
             if members[0] in self._things or not found or any(not np.isfinite(d.reference).all() for d in found):
                 continue
             assumptions = [UNCOMPARED]
-            if isinstance(thing, GlobalLoss | Objective | UnknownLayer | DirectPair):
+            if isinstance(
+                thing, GlobalLoss | Objective | UnknownLayer | DirectPair | FunctionPair | Factorisation | TrainedInside
+            ):
                 assumptions = [*thing.remarks, *assumptions]
             if isinstance(thing, Elementwise):
                 if not _agrees(found) and _agrees_at_output(thing):
@@ -132,13 +152,18 @@ class Differences:
                 elif any(d.subject.shape != d.reference.shape for d in found):
                     continue
             names = {
-                d.tensor.removeprefix("grad/"): d.tensor.rpartition(".")[2].replace("input", "the input") for d in found
+                d.tensor.removeprefix("grad/"): _short(d.tensor.rpartition(".")[2]).replace("input", "the input")
+                for d in found
             }
             self._things[members[0]] = thing
             at = thing.line if isinstance(thing, Objective) else file.own[members[0]]
-            case = Case(f"check/{members[0]}/differences", architecture(), (SHAPE[0],), (SHAPE[1],))
+            settings = thing.settings if isinstance(thing, FunctionPair) else 1
+            cases = tuple(
+                Case(f"check/{members[0]}/differences{i or ''}", architecture(), (SHAPE[0],), (SHAPE[1],))
+                for i in range(settings)
+            )
             options = {"differences": True, "names": names}
-            units.append(Unit(members[0], self.name, title, at, members, (case,), options, tuple(assumptions)))
+            units.append(Unit(members[0], self.name, title, at, members, cases, options, tuple(assumptions)))
         file.mutated.clear()
         return units
 
@@ -149,7 +174,10 @@ class Differences:
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The gradients beside derivatives of the user's own forward pass."""
         rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
-        return list(self._things[unit.name].derived(rng))
+        thing = self._things[unit.name]
+        if isinstance(thing, FunctionPair):
+            return list(thing.derived(rng, unit.cases.index(case)))
+        return list(thing.derived(rng))
 
     def _candidates(self, file: UserFile, taken: frozenset[str]) -> Iterator[tuple[Thing, str, tuple[str, ...]]]:
         functions = {n: f for n, f in file.functions().items() if n not in taken}
@@ -167,16 +195,43 @@ class Differences:
                 yield Elementwise(file, base, name), "function with its derivative", (base, name)
         for direct in find_direct_pairs(file, functions):
             yield direct, "function with its backward pass", (direct.forward, direct.backward)
+        free = functions | {n: f for n, f in file.statics().items() if n.partition(".")[0] not in taken}
+        free = {n: f for n, f in free.items() if not any(n in _members(t) for t in self._things.values())}
+        for pair in (*find_function_pairs(file, free), *find_accumulating_pairs(file, free)):
+            yield pair, "function with its backward pass", (pair.forward, pair.backward)
         for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
             yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
         for layer in find_attention_layers(file, taken):
             yield layer, "attention layer", (layer.cls.__name__,)
+        for factorisation in find_factorisations(file, taken):
+            yield factorisation, "matrix factorisation", factorisation.members
+        for trained in find_trained_inside(file, taken):
+            yield trained, "loss with an update", trained.members
         for loss in find_losses(file, functions):
             yield loss, "loss with gradients of global parameters", (loss.function,)
+        done: set[str] = set()
         for objective in find_objectives(file, taken):
+            done |= set(objective.members)
             yield objective, objective.title, objective.members
+        for staged in find_staged(file, taken, done):
+            done |= set(staged.members)
+            yield staged, staged.title, staged.members
+        # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
+        compared = {member.partition(".")[0] for member in done if "." in member}
+        for opened in find_opened(file, taken | compared):
+            yield opened, opened.title, opened.members
         for unknown in find_unknown_layers(file, taken):
             yield unknown, "layer", (unknown.cls.__name__,)
+
+
+def _members(thing: Thing) -> tuple[str, ...]:
+    """The functions of a pair."""
+    return (thing.forward, thing.backward) if isinstance(thing, Pair | DirectPair | FunctionPair) else ()
+
+
+def _short(place: str) -> str:
+    """What a person calls the entry of a dictionary."""
+    return re.sub(r"^\w*\['(\w+)'\]$", r"\1", place)
 
 
 def _unary(f: Callable[..., Any] | None, more: int = 0) -> bool:

@@ -297,7 +297,8 @@ _NAMED_FUNCTIONS = tuple(
 
 def _other_functions(variant: Variant, roles: tuple[str, ...]) -> list[Variant]:
     """The same layer with the other functions, where it is told their names."""
-    return [v for v in _NAMED_FUNCTIONS if v != variant] if variant in _NAMED_FUNCTIONS else []
+    told = {"activation", "name"} & set(roles)
+    return [v for v in _NAMED_FUNCTIONS if v != variant] if told and variant in _NAMED_FUNCTIONS else []
 
 
 IMAGES: Layouts = ((NCHW, NCHW), (NHWC, NHWC), (HWCM, HWCM))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from comparisons.check.layouts import SPOKEN, Layout
 from comparisons.check.models import LayerModel, PassModel, Ran
 from comparisons.check.modes import told_apart
 from comparisons.check.objects import BACKWARD, FORWARD, Driven, Puzzled, Spec, method
+from comparisons.check.outside import BATCH, EXAMPLE, shaped
 from comparisons.check.styles.layer_kinds import KINDS, Kind, Variant
 from comparisons.check.unit import Unit, UserError, UserFile, refuses
 from comparisons.plan import plan
@@ -282,7 +284,7 @@ def _best(
     hidden: UserError | None = None
     for reading in _readings(file, cls, kind, forward, backward):
         now, error = _score(file, cls, reading)
-        if error is not None and "no array is found" in str(error):
+        if error is not None and re.search("no array is found|wants labels", str(error)):
             hidden = error
         if now < score and _admissible(file, cls, reading, chosen, score):
             score, chosen, told = now, reading, error
@@ -328,7 +330,8 @@ def _knows_batches(file: UserFile, cls: type) -> bool:
 
 
 def _readings(file: UserFile, cls: type, kind: Kind, forward: str, backward: str) -> Iterator[Reading]:
-    for variant in kind.variants(_constants(cls)):
+    known = (EXAMPLE, BATCH) if shaped(cls, (forward, backward)) else (EXAMPLE,)
+    for variant, outside in itertools.product(kind.variants(_constants(cls)), known):
         params = variant.layer.parameter_shapes()
         buffers = {n: a.shape for n, a in variant.layer.initial_buffers().items()}
         for arguments_ in plans(cls, kind.roles, kind.optional):
@@ -352,6 +355,8 @@ def _readings(file: UserFile, cls: type, kind: Kind, forward: str, backward: str
                             factor=variant.factor,
                             gates=variant.gates,
                             example=variant.shape,
+                            result=variant.layer.output_shape(variant.shape),
+                            outside=outside,
                         )
                         yield Reading(kind, variant, spec, activation)
     if buffers:
@@ -371,6 +376,8 @@ def _readings_without_buffers(file: UserFile, cls: type, kind: Kind, forward: st
                     y,
                     variant.layer.parameter_shapes(),
                     factor=variant.factor,
+                    example=variant.shape,
+                    result=variant.layer.output_shape(variant.shape),
                 )
                 yield Reading(kind, variant, spec)
 
@@ -525,7 +532,7 @@ def _described(file: UserFile, name: str, unit: str, reading: Reading) -> Unit:
         told.append(HANDED_ON)
     if reading.spec.sparse:
         told.append(SPARSE)
-    if reading.variant.told:
+    if reading.variant.told and not (reading.kind.title == "activation layer" and not reading.spec.arguments):
         told.append(reading.variant.told)
     title = reading.kind.title + (f" with {type(reading.activation).__name__.lower()}" if reading.activation else "")
     cases = tuple(case for r in (reading, *reading.more) for case in _cases(name, r))

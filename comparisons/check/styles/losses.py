@@ -17,12 +17,13 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.calling import array, parameters, plain, tree
-from comparisons.check.homes import Home, homes, instance, line, resolve, source_text, without_guards
+from comparisons.check.homes import Home, homes, instance, line, resolve, without_guards
 from comparisons.check.layouts import COLUMN, COLUMNS, ROWS, VECTOR, Layout
 from comparisons.check.members import changed, is_gradient, snapshot
 from comparisons.check.models import LossModel, PassModel
 from comparisons.check.objects import BACKWARD, FORWARD
 from comparisons.check.styles.activations import DERIVATIVE, PREFIXES, SUFFIXES
+from comparisons.check.styles.loss_scales import adds, divides_elsewhere, offered_for_several
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.plan import plan
 from comparisons.trace import Model
@@ -143,6 +144,8 @@ class Reading:
     scale, gradient_scale : Scale
     sign : int
         -1 where the code calculates the negative gradient.
+    one_output : bool
+        Whether cost and gradient are of different scales if there are several outputs.
     of_shares : bool
         Whether the gradient is that of the cross-entropy of p / sum(p), as in Keras: by sum(y) / sum(p) larger for all classes.
     """
@@ -160,8 +163,10 @@ class Reading:
     gradient_scale: Scale = field(default_factory=Scale)
     sign: int = 1
     of_shares: bool = False
+    one_output: bool = False
 
 
+OF_SEVERAL = "with k outputs the gradient is k times that of the cost, which is averaged over them: a convention as long as the cost is there to be looked at"
 OTHER_TARGETS = "-other-targets"
 """Ends the name of a case that has class numbers where the unit's first cases have one-hot rows, or the other way round."""
 
@@ -247,7 +252,7 @@ def _found(home: Home) -> Iterator[Found]:
             beside = [
                 home.functions[n]
                 for stem in stems
-                for n in _derived(stem)
+                for n in gradient_names(stem)
                 if n in home.functions and home.functions[n] != value
             ]
             if not beside and home.owner and sort == "vague":
@@ -258,12 +263,15 @@ def _found(home: Home) -> Iterator[Found]:
             yield Found("vague", home.owner, "", home.functions[name])
 
 
-def _derived(stem: str) -> Iterator[str]:
+def gradient_names(stem: str) -> Iterator[str]:
+    """Names, in plain form, that the gradient of a loss of this name may have."""
     yield from (stem + s for s in (*SUFFIXES, "delta", "lossgrad", "lossprime", "lossderivative"))
     yield from (p + stem for p in PREFIXES)
 
 
 def _sort(called: str) -> str:
+    if re.search(r"(dev|vari|dist|diverg|import)[a-z]*celoss$", called):
+        return ""  # `DistanceLoss` is no `CELoss`
     if any(called.startswith(n) or called.endswith(n) for n in SQUARED if len(n) > 2) or called in SQUARED:
         return "squared"
     if (
@@ -491,9 +499,55 @@ def _units(file: UserFile, found: Found) -> list[Unit]:
     if best is None:
         return []
     score_, reading = best
+    if any(score_[:2]) and (_of_its_gradient(file, found) or _is_another(file, found, bool(score_[0]))):
+        return []
+    if not any(score_[:3]) and (several := _of_several(file, found, reading)) is not None:
+        if offered_for_several(file) and isinstance(reading.loss, MeanSquaredError):
+            reading = several
+        else:
+            reading = replace(reading, one_output=True)
     if score_[0] > 0 and (found.sort == "vague" or not _surely(found, reading)):
         return []
     return _with_other_targets(file, found, reading, _described(file, found, reading, guards), any(score_[:2]))
+
+
+def _of_its_gradient(file: UserFile, found: Found) -> bool:
+    """Whether a cost is calculated from the gradient, so that it cannot be what the gradient is one of."""
+    if not (found.value and found.gradient):
+        return False
+    f = resolve(file, found.owner, found.value)
+    code = getattr(getattr(f, "__func__", f), "__code__", None)
+    return found.gradient in getattr(code, "co_names", ())
+
+
+def _is_another(file: UserFile, found: Found, other_cost: bool) -> bool:
+    """Whether a cost whose name only resembles that of the known loss, which it is not, has the gradient of its own."""
+    from comparisons.check.styles.loss_pairs import is_consistent
+
+    name = plain(found.owner or found.value)
+    if not (other_cost and found.value and found.gradient) or name in (*SQUARED, *ENTROPY):
+        return False
+    return is_consistent(file, f"{found.owner}.{found.value}" if found.owner else found.value)
+
+
+def _of_several(file: UserFile, found: Found, reading: Reading) -> Reading | None:
+    """The reading with several outputs, where the gradient is so many times that of the cost as there are outputs."""
+    if (
+        reading.k != 1
+        or not (found.value and found.gradient)
+        or reading.layout not in (ROWS, COLUMNS)
+        or reading.through
+    ):
+        return None
+    wide = replace(reading, k=3, flat=False)
+    result = _score(file, found, wide)
+    if result is None or result[0][:2] != (0.0, 0.5):
+        return None  # it cannot be called so, agrees, or is another loss then
+    batch = plan(_case("probe", wide, 7)).batches[0]
+    assert batch.target is not None
+    grad = _raw(file, found, wide, batch.x, batch.target)[1]
+    expected = _expected(wide, batch.x, batch.target)[1] * result[1].scale.at(7, 3)
+    return result[1] if grad is not None and _near(grad, 3 * expected) else None
 
 
 def _with_other_targets(file: UserFile, found: Found, reading: Reading, unit: Unit, wrong: bool) -> list[Unit]:
@@ -632,34 +686,12 @@ def _belongs(file: UserFile, cost: Scale, gradient: Scale, per_example: bool) ->
     """Whether a gradient of another scale goes with a cost: 1/m may stand with the weights' gradients, a cost may be of each example."""
     if (cost.b, cost.c) != (gradient.b, gradient.c):
         return False
-    return per_example or (gradient.a == cost.a + 1 and _divides_elsewhere(file))
-
-
-_GRADIENTS = r"d[Ww]\w*\s*[-+]?=|\w*(weight|grad|delta|nabla)\w*(\[.*\])?\s*[-+]?=[^\n]*(\.dot\(|@|matmul)|(weight|param)\w*\s*-="
-"""Shows that a file calculates gradients of weights, or uses them."""
-
-
-def _divides_elsewhere(file: UserFile) -> bool:
-    """Whether the file divides by the number of examples where it calculates or uses gradients, or leaves both to other files."""
-    text = source_text(file)
-    if not re.search(_GRADIENTS, text):
-        return True
-    return bool(re.search(r"d(W|b|w)\w*\s*=[^\n]*(/\s*(float\()?(m|N|n|batch_size|len\(|\w+\.shape\[)|1\.?0?\s*/\s*m)|"
-                          r"(lr|learning_rate|eta|alpha)\)?\s*/\s*(m\b|len\(|batch|\w+\.shape|mini)|/\s*(self\.)?(batch_size|mini_batch_size)", text))  # fmt: skip
+    return per_example or (gradient.a == cost.a + 1 and divides_elsewhere(file))
 
 
 def _sign(file: UserFile, sign: int) -> int:
     """-1 is accepted where the file adds what it calculates to its weights."""
-    if sign == 1:
-        return 1
-    text = source_text(file)
-    return (
-        -1
-        if re.search(
-            r"\+=[^\n]*(lr|learning_rate|alpha|eta|\.dot\(|delta)|\+\s*(self\.)?(lr|learning_rate|eta|alpha)\s*\*", text
-        )
-        else 1
-    )
+    return sign if sign == 1 or adds(file) else 1
 
 
 def _case(name: str, reading: Reading, m: int) -> Case:
@@ -688,8 +720,6 @@ def _described(file: UserFile, found: Found, reading: Reading, guards: list[floa
         told.append("one example at a time")
     elif reading.layout is COLUMNS:
         told.append("examples are columns")
-    if reading.k == 1 and kind == "MeanSquaredError":
-        told.append("there is one output: with several, cost and gradient have different scales")
     told.append(_scale_told(reading.scale if found.value else reading.gradient_scale, kind))
     if found.value and found.gradient and reading.gradient_scale != reading.scale:
         told.append(f"{found.gradient} leaves the division by the number of examples to others")
@@ -708,7 +738,9 @@ def _described(file: UserFile, found: Found, reading: Reading, guards: list[floa
     title = TITLES[kind] + (
         " and its gradient" if found.value and found.gradient else ": the gradient" if found.gradient else ""
     )
-    options = {"found": found, "reading": reading}
+    options: dict[str, Any] = {"found": found, "reading": reading}
+    if reading.one_output:
+        options["remarks"] = [OF_SEVERAL]
     at = line(file, found.owner, found.value or found.gradient)
     return Unit(name, LossFunctions.name, title, at, members, cases, options, tuple(t for t in told if t))
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from comparisons.check.tensors import seen
+
 Array = np.ndarray
 
 
@@ -118,6 +120,7 @@ def as_rows(a: Array, m: int, k: int, form: str) -> Array | None:
 
 def found_arrays(value: Any, prefix: str = "", depth: int = 4) -> Iterator[tuple[str, Array]]:
     """All numeric arrays in nested containers and in attributes of the file's own objects, by place."""
+    value = seen(value)
     if isinstance(value, np.ndarray | np.floating) or (isinstance(value, float) and not isinstance(value, bool)):
         a = np.asarray(value)
         if a.dtype.kind in "fiu":
@@ -177,10 +180,10 @@ def match_gradients(parameters: dict[str, Array], found: dict[str, Array]) -> di
     """Which of the arrays found are gradients of which parameter: by name, else by shape if only one fits, else in order."""
     given: dict[str, Array] = {}
     left = dict(found)
-    canonical = [_canonical(name) for name in parameters]
-    named = {c: name for c, name in zip(canonical, parameters, strict=True) if canonical.count(c) == 1}
+    stems = [canonical(name) for name in parameters]
+    named = {c: name for c, name in zip(stems, parameters, strict=True) if stems.count(c) == 1}
     for place in found:
-        name = named.get(_canonical(place))
+        name = named.get(canonical(place))
         if name is not None and name not in given and looks_like_gradient(place):
             given[name] = left.pop(place)
     for name, w in parameters.items():
@@ -192,7 +195,7 @@ def match_gradients(parameters: dict[str, Array], found: dict[str, Array]) -> di
     return given
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
     """A stem in which weights and biases have one name each: `w0` for `weights[0]` and `nabla_w[0]`."""
     bare = stem(name).lower().replace("_", "")
     bare = re.sub(r"^(weights?|ws)(?=\d|$)", "w", bare)

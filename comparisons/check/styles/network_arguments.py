@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import re
@@ -42,6 +43,7 @@ _OUT = re.compile(
 )
 
 
+@functools.cache
 def role(name: str) -> str:
     """What an argument with this name is for; `other` if the name does not tell."""
     lower = name.lower().strip("_")

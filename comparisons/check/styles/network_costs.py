@@ -1,15 +1,20 @@
-"""A cost among the methods of a network that is a class: is it the loss whose gradients the network calculates?"""
+"""A cost among the methods of a network that is a class, or among functions: is it the loss whose gradients the network calculates?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import parameters
+from comparisons.check.source import syntax
 from comparisons.check.styles.container_drives import RATE
 from comparisons.check.styles.cost_beside import Beside, Probed, beside, costs, penalised, value
 from comparisons.check.styles.network_access import Access, as_rows, put, put_target
+from comparisons.check.styles.network_functions import FunctionAccess
 from comparisons.check.styles.network_objects import ObjectAccess
 from comparisons.check.styles.network_reading import LOSS_TITLES, Reading, drawn_batch, drawn_weights
 from comparisons.check.unit import UserError
@@ -19,18 +24,18 @@ from scratch.weights import Weights
 Array = np.ndarray
 
 
+FUNCTION = re.compile(r"(?!.*(grad|back|deriv|prime|plot|print|show|update|reg))\w*(cost|loss|objective|cross_?entropy|logloss)\w*|J",
+                      re.IGNORECASE)  # fmt: skip
+"""Names of functions that may be the cost of the network beside them."""
+
+
 def cost_beside(access: Access, reading: Reading) -> Beside | None:
-    """How a cost among a network's methods stands to its loss; None if there is none, or nothing can be said."""
+    """How a cost among a network's methods or functions stands to its loss; None if there is none, or nothing can be said."""
     loss = reading.arch.loss
-    if not isinstance(access, ObjectAccess) or loss is None or reading.single or reading.decay or not reading.output:
+    if loss is None or reading.single or reading.decay or not reading.output:
         return None
     if reading.agreeing < reading.total or reading.deviation > 1e-11 or reading.factor <= 0:
         return None
-    if penalised(access.instance.template):
-        return None
-    cls = access.instance.cls
-    used = {*access.recipe, access.forward_name}
-    own = {n: f for n, f in vars(cls).items() if callable(f) and not isinstance(f, type) and n not in used}
     rng = np.random.default_rng(17)
 
     def probes(f: Callable[..., Any], swapped: bool) -> list[Probed]:
@@ -47,12 +52,53 @@ def cost_beside(access: Access, reading: Reading) -> Beside | None:
         return found
 
     title = LOSS_TITLES.get(type(loss), "cross-entropy")
-    found = (beside(name, f, probes, loss, title) for name, f in costs(own))
-    return next((b for b in found if b is not None), None)
+    found = [b for name, f in _costs(access) if (b := beside(name, f, probes, loss, title)) is not None]
+    if any(b.wrong for b in found) and not isinstance(access, ObjectAccess):
+        # Several costs are a collection, of which one is the loss, or none.
+        found = [b for b in found if not b.wrong] or (found if len(found) == 1 else [])
+    return (
+        max(found, key=lambda b: b.rank, default=None)
+        if not isinstance(access, ObjectAccess)
+        else next(iter(found), None)
+    )
+
+
+def _costs(access: Access) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Methods of the same class, or functions that are called where the network's are."""
+    if isinstance(access, ObjectAccess):
+        if penalised(access.instance.template):
+            return
+        used = {*access.recipe, access.forward_name}
+        own = vars(access.instance.cls).items()
+        yield from costs({n: f for n, f in own if callable(f) and not isinstance(f, type) and n not in used})
+    elif isinstance(access, FunctionAccess):
+        used = {*access.recipe, access.forward_name, access.source.init}
+        together = _called_together(access)
+        for name, f in access.file.functions().items():
+            if name not in used and FUNCTION.fullmatch(name) and name in together and parameters(f):
+                yield name, f
+
+
+def _called_together(access: FunctionAccess) -> set[str]:
+    """Names that are called in a function, or at the top level, where the network's own functions are called."""
+    tree, network = syntax(access.file), {access.forward_name, *access.recipe}
+    blocks: list[list[ast.stmt]] = [[s] for s in tree.body if isinstance(s, ast.FunctionDef)]
+    blocks.append([s for s in tree.body if not isinstance(s, ast.FunctionDef | ast.ClassDef)])
+    found: set[str] = set()
+    for block in blocks:
+        called = {
+            n.func.id
+            for s in block
+            for n in ast.walk(s)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        }  # fmt: skip
+        if called & network:
+            found |= called
+    return found
 
 
 def cost_value(
-    access: ObjectAccess, reading: Reading, name: str, swapped: bool, weights: Weights, x: Array, y: Array
+    access: Access, reading: Reading, name: str, swapped: bool, weights: Weights, x: Array, y: Array
 ) -> float:
     """What a network's cost gives for a batch, after its forward pass.
 
@@ -63,6 +109,9 @@ def cost_value(
     """
     params = {n: a.astype(x.dtype) for n, a in reading.chain.to_user(weights, access.parameters).items()}
     given, target = put(x, reading.form), put_target(y, reading.form, reading.labels)
+    if isinstance(access, FunctionAccess):
+        return access.cost(name, swapped, params, given, target, len(x))
+    assert isinstance(access, ObjectAccess)
     seen = access.forward(params, given, target, len(x))
     out = (
         as_rows(seen.arrays[reading.output], len(x), reading.chain.sizes[-1], reading.form)

@@ -27,13 +27,12 @@ from comparisons.check.styles.network_reading import (
     ratio,
     same,
 )
+from comparisons.check.styles.shrinking import too_large
 from comparisons.check.unit import UserError
 from scratch import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
 NEAR = 1e-6
 """Relative difference up to which a loss is taken to be the code's."""
-LARGEST = 400
-"""Parameters from which it would take too long."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ assert set(LOSS_TITLES.values()) <= set(OUTPUT_GRADIENTS)
 
 def numeric_reading(access: Access) -> NumericReading | None:
     """The loss and scale under which most of the user's gradients are derivatives of the user's own output."""
-    if sum(a.size for a in access.parameters.values()) > LARGEST:
+    if too_large(access.parameters):
         return None
     best: NumericReading | None = None
     for chain in shapes_of(access):
@@ -127,9 +126,9 @@ def numeric_reading(access: Access) -> NumericReading | None:
 def _readings(access: Access, chain: Chain | Scalars, form: str) -> Iterator[NumericReading]:
     sizes = (1, 1) if form in SINGLE else (5, 3)
     rng = np.random.default_rng(17)
-    params = drawn(access, chain, rng)
-    batches = [drawn_batch(chain.sizes, m, rng) for m in sizes]
     try:
+        params = drawn(access, chain, rng)
+        batches = [drawn_batch(chain.sizes, m, rng) for m in sizes]
         places = outputs(access, chain, params, *batches[0], form)
     except (UserError, ValueError):
         return
@@ -140,19 +139,35 @@ def _readings(access: Access, chain: Chain | Scalars, form: str) -> Iterator[Num
             continue
         if not all(shown):
             continue
+        some = {n: _telling([g[n] for g in shown if n in g], a) for n, a in params.items()}
+        seen = [{n: g[n].ravel()[some[n]] for n in some if n in g and g[n].size == params[n].size} for g in shown]
         for place in places[:3]:
             try:
-                slopes = [_slopes(access, chain, params, x, y, form, labels, place) for x, y in batches]
+                slopes = [_slopes(access, chain, params, x, y, form, labels, place, some) for x, y in batches]
             except (UserError, ValueError):
                 continue
             for name, gradient in OUTPUT_GRADIENTS.items():
                 wanted = [
-                    {n: contracted(*s, params[n].ndim, gradient(p, y))[0] for n, s in slope.items()}
+                    {n: contracted(*s, 1, gradient(p, y))[0] for n, s in slope.items()}
                     for (slope, p), (_, y) in zip(slopes, batches, strict=True)
                 ]
-                found = _fitted(shown, wanted, sizes)
+                found = _fitted(seen, wanted, sizes)
                 if found is not None:
                     yield NumericReading(chain, form, labels, place, name, *found, len(params))
+
+
+SOME = 10
+"""Elements of a parameter by which a loss is recognised."""
+
+
+def _telling(shown: list[Array], a: Array) -> Array:
+    """Where to look at a parameter: where its gradients are largest, and a few other places."""
+    size = np.zeros(a.size)
+    for g in shown:
+        if g.size == a.size and np.isfinite(g).all():
+            size = np.maximum(size, np.abs(g).ravel())
+    order = np.argsort(-size, kind="stable")
+    return np.sort(np.concatenate([order[: SOME - 3], order[SOME - 3 :: max(1, a.size // 3)]]))
 
 
 def outputs(
@@ -190,8 +205,9 @@ def _slopes(
     form: str,
     labels: str,
     place: str,
+    some: dict[str, Array] | None = None,
 ) -> tuple[dict[str, tuple[Array, Array]], Array]:
-    """Jacobian of the output by each parameter, with its errors; and the output."""
+    """Jacobian of the output by each parameter, or by some elements of it, with its errors; and the output."""
 
     def output(name: str, a: Array) -> Array:
         own = {n: w.copy() for n, w in params.items()} | {name: a}
@@ -201,7 +217,17 @@ def _slopes(
             raise UserError(f"{access.name}: the output changes its shape")
         return rows
 
-    found = {n: jacobian(lambda v, n=n: output(n, v), a) for n, a in params.items()}  # type: ignore[misc]
+    def at(name: str, v: Array) -> Array:
+        if some is None:
+            return output(name, v)
+        moved = params[name].copy()
+        moved.ravel()[some[name]] = v
+        return output(name, moved)
+
+    found = {
+        n: jacobian(lambda v, n=n: at(n, v), a if some is None else a.ravel()[some[n]])  # type: ignore[misc]
+        for n, a in params.items()
+    }
     first = next(iter(params))
     return found, output(first, params[first])
 
@@ -230,15 +256,39 @@ def _fitted(
     return best
 
 
-def derived(access: Access, reading: NumericReading, case: Case) -> list[Derived]:
-    """The user's gradients and the derivatives of the user's output, on fresh numbers."""
+Slopes = tuple[dict[str, tuple[Array, Array]], Array]
+"""The Jacobian of the output by each parameter, with its errors; and the output."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Numbers of a case, with the derivatives of the output there."""
+
+    params: dict[str, Array]
+    x: Array
+    y: Array
+    slopes: Slopes
+
+
+def drawn_case(access: Access, reading: NumericReading, case: Case) -> Drawn:
+    """Fresh numbers, and the derivatives of the user's output."""
     rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
     m, chain = case.batches[0], reading.chain
     params = drawn(access, chain, rng)
     x, y = drawn_batch(chain.sizes, m, rng)
-    shown, updated = _user_gradients(access, params, x, y, reading.form, reading.labels)
-    slopes, output = _slopes(access, chain, params, x, y, reading.form, reading.labels, reading.output)
-    upstream = OUTPUT_GRADIENTS[reading.loss](output, y)
+    # The step comes first: where it fails, nothing else is worth its time.
+    _user_gradients(access, params, x, y, reading.form, reading.labels)
+    slopes = _slopes(access, chain, params, x, y, reading.form, reading.labels, reading.output)
+    return Drawn(params, x, y, slopes)
+
+
+def derived(access: Access, reading: NumericReading, case: Case, on: Drawn | None = None) -> list[Derived]:
+    """The user's gradients and the derivatives of the user's output, on fresh numbers or on those that are given."""
+    m, chain = case.batches[0], reading.chain
+    on = on or drawn_case(access, reading, case)
+    params, (slopes, output) = on.params, on.slopes
+    shown, updated = _user_gradients(access, params, on.x, on.y, reading.form, reading.labels)
+    upstream = OUTPUT_GRADIENTS[reading.loss](output, on.y)
     scale = abs(reading.factor) * float(m) ** reading.power
     found = []
     order = [n for pair in zip(chain.weights, chain.biases, strict=True) for n in pair if n is not None]
@@ -248,3 +298,10 @@ def derived(access: Access, reading: NumericReading, case: Case) -> list[Derived
             sign = 1.0 if updated else np.sign(reading.factor)  # an update that goes uphill is a mistake
             found.append(Derived(f"grad/network.{name}", shown[name] / (sign * scale), total, error, kinks, m))
     return found
+
+
+def right(derived: Derived) -> bool:
+    """Whether a gradient is the derivative, kinks left out."""
+    return derived.subject.shape == derived.reference.shape and same(
+        np.where(derived.kinks, 0.0, derived.subject), np.where(derived.kinks, 0.0, derived.reference), NEAR
+    )

@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.repeated import repeated
+from comparisons.check.styles.dropping import dropped
 from comparisons.check.styles.network_access import Array, Seen, found_arrays, match_gradients
 from comparisons.check.styles.network_arguments import (
     RATE,
     SIZES,
     SMALL,
     constructor_arguments,
+    is_output,
     is_x,
     parameters_of,
     required,
@@ -33,7 +36,7 @@ from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.unit import UserError, UserFile
 
 INIT = re.compile(r"(_?(init|initiali[sz]e?|initiali[sz]ation|create|make|build|random|get|generate|setup|define|gen)\w*(param|weight|network|model|nn|net|wb|layers?|theta)\w*)|init|initiali[sz]e|initiali[sz]ation|parameters_init\w*|weights_init\w*|params?_init\w*|weight_init\w*", re.IGNORECASE)  # fmt: skip
-FORWARD = re.compile(r"_?(nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?", re.IGNORECASE)  # fmt: skip
+FORWARD = re.compile(r"_?(f_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?", re.IGNORECASE)  # fmt: skip
 BACKWARD = re.compile(r"_?(nn_|net_|network_|mlp_|l_model_|model_|compute_|calc\w*_|get_|calculate_|find_)?(back(ward)?s?|bwd|bprop|backprop\w*|grad\w*|derivatives?)(_?(prop\w*|pass|step|propagat\w*|model|nn|net|network|function|descent_step))?|(loss|cost)_?(and|with)_?grad\w*|nn_?cost_?\w*|propagate|cost_?function\w*|loss_?grad\w*|(compute|calc)\w*_?grad\w*", re.IGNORECASE)  # fmt: skip
 UPDATE = re.compile(r"_?(update|optimi[sz]e|apply|sgd|step|adjust|gd)(_?\w*)|gradient_?descent\w*", re.IGNORECASE)
 TRAIN = re.compile(r"_?(train\w*|fit\w*|learn\w*|gradient_?descent\w*|optimi[sz]e\w*|nn_model|\w*_?model|model|sgd|run|l_layer_model|neural_?net\w*)", re.IGNORECASE)  # fmt: skip
@@ -94,9 +97,40 @@ class FunctionAccess:
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the forward function returns."""
-        with self._globals(params, x, m):
+        with self._globals(params, x, m), repeated(self.file.namespace):
             returned = self._call(self.forward_name, self._pool(params, x, y, m))
         return Seen(dict(found_arrays(returned, "returned")))
+
+    def cost(self, name: str, swapped: bool, params: dict[str, Array], x: Any, y: Any, m: int) -> float:
+        """What a cost function gives after the forward function.
+
+        Raises
+        ------
+        UserError
+            If it gives no number.
+        """
+        f = self.file.namespace[name]
+        asked = [p.name for p in required(f)]
+        with self._globals(params, x, m), repeated(self.file.namespace):
+            pool = self._pool(params, x, y, m)
+            returned = self._call(self.forward_name, pool)
+            values = list(returned) if isinstance(returned, tuple | list) else [returned]
+            names = returned_names(self.file.namespace[self.forward_name])
+            pool |= {
+                n: v for n, v in zip(names, values, strict=False) if len(names) == len(values) and n.isidentifier()
+            }
+            # What is not an output by its name is the output that is returned first.
+            pool |= {"output": values[0], "previous": (values[0],)}
+            known = any(n in pool for n in asked) or any(map(is_x, asked))
+            if len(asked) == 2 and not known and not any(map(is_output, asked)):
+                given = dict(zip(asked, (y, values[0]) if swapped else (values[0], y), strict=True))
+            else:
+                given = bind_function(f, pool, self.parameters)
+            found = self.file.call(f, **copy.deepcopy(given))
+        found = np.asarray(found[0] if isinstance(found, tuple) and found else found)
+        if found.size != 1 or found.dtype.kind != "f":
+            raise UserError(f"{name} gives no number")
+        return float(found.reshape(()))
 
     def step(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the functions return, or change in place."""
@@ -104,7 +138,7 @@ class FunctionAccess:
         container = pool["container"]
         shown: dict[str, Array] = {}
         moved: dict[str, Array] = {}
-        with self._globals(params, x, m) as namespace:
+        with self._globals(params, x, m) as namespace, repeated(self.file.namespace):
             for function in self.recipe:
                 returned = self._call(function, pool)
                 names = returned_names(self.file.namespace[function])
@@ -138,7 +172,8 @@ class FunctionAccess:
         after = {n: after[n] for n in self.parameters if n in after}
         if any(not np.array_equal(a, params[n]) for n, a in after.items()):
             return {n: a.copy() for n, a in after.items()}
-        if BACKWARD.fullmatch(self.recipe[-1]):
+        returns = returned_names(self.file.namespace[self.recipe[-1]])
+        if BACKWARD.fullmatch(self.recipe[-1]) and not (self.rate and set(self.parameters) <= set(returns)):
             return {}
         again = {self.source.name(p): a for p, a in held(returned).items()} | shown
         again = {n: again[n] for n in self.parameters if n in again and again[n].shape == params[n].shape}
@@ -187,6 +222,8 @@ class FunctionAccess:
                     extra[name] = SMALL[role(name)][0]
                 elif name not in params and isinstance(known, np.ndarray) and is_x(name):
                     extra[name] = x
+                elif name in self.file.own and (share := dropped(name, known)) is not None:
+                    extra[name] = share
         return Patched(self.file.namespace, extra)
 
 

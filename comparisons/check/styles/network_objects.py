@@ -8,11 +8,14 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from comparisons.check.repeated import repeated
+from comparisons.check.styles.dropping import dropped
 from comparisons.check.styles.network_access import (
     Array,
     Seen,
@@ -33,6 +36,7 @@ from comparisons.check.styles.network_arguments import (
     role,
 )
 from comparisons.check.styles.network_reading import chains, natural
+from comparisons.check.tensors import put_into
 from comparisons.check.unit import UserError, UserFile
 
 FORWARD = (
@@ -92,8 +96,10 @@ class Instance:
         for attribute, value in ((self.inputs, x), (self.targets, y)):
             if attribute:
                 setattr(made, attribute, value)
-        for name, value in vars(made).items():
-            if role(name) == "rate" and isinstance(value, float | int) and not isinstance(value, bool):
+        for name, value in list(vars(made).items()):
+            if (share := dropped(name, value)) is not None:
+                setattr(made, name, share)
+            elif role(name) == "rate" and isinstance(value, float | int) and not isinstance(value, bool):
                 setattr(made, name, RATE)
             elif role(name) == "momentum" and isinstance(value, float | int) and value:
                 setattr(made, name, 0.0)
@@ -150,6 +156,10 @@ def assign(owner: Any, place: str, a: Array) -> None:
         return
     container, key = walk(owner, place)
     value: Any = a
+    if put_into(
+        container[key] if isinstance(container, list | tuple | dict) else getattr(container, str(key), None), a
+    ):
+        return
     if a.ndim == 0:
         old = container[key] if isinstance(container, list | dict) else getattr(container, str(key), None)
         value = a if isinstance(old, np.ndarray) else a[()]
@@ -250,7 +260,8 @@ class ObjectAccess:
                 {p: np.stack([e[p].ravel() for e in each], axis=1) for p in each[0] if all(p in e for e in each)}
             )
         made = self.instance.made(params, x, y)
-        returned = self._call(made, self.forward_name, {"x": x, "y": y})
+        with self._repeated(made):
+            returned = self._call(made, self.forward_name, {"x": x, "y": y})
         return Seen(dict([*found_arrays(returned, "returned"), *found_arrays(made)]))
 
     def ran(self, made: Any, x: Any, y: Any) -> Any:
@@ -266,13 +277,14 @@ class ObjectAccess:
         before = held(made)
         before = {p: a.copy() for p, a in before.items()}
         returned: Any = None
-        for method in self.recipe:
-            returned = self._call(made, method, pool)
-            pool["output"] = returned
-            pool["previous"] = returned if isinstance(returned, tuple) else (returned,)
-            names = returned_names(getattr(self.instance.cls, method, None))
-            if isinstance(returned, tuple | list) and len(names) == len(returned):
-                pool |= {n: value for n, value in zip(names, returned, strict=True) if n not in ("x", "y")}
+        with self._repeated(made):
+            for method in self.recipe:
+                returned = self._call(made, method, pool)
+                pool["output"] = returned
+                pool["previous"] = returned if isinstance(returned, tuple) else (returned,)
+                names = returned_names(getattr(self.instance.cls, method, None))
+                if isinstance(returned, tuple | list) and len(names) == len(returned):
+                    pool |= {n: value for n, value in zip(names, returned, strict=True) if n not in ("x", "y")}
         after = held(made)
         moved = {p: after[p].copy() for p in self.parameters if p in after}
         changed = any(m.shape != params[p].shape or not np.array_equal(m, params[p]) for p, m in moved.items())
@@ -293,6 +305,9 @@ class ObjectAccess:
             return Seen({}, {}, moved)
         return Seen({}, grads if whole else {}, moved if changed else {})
 
+    def _repeated(self, made: Any) -> AbstractContextManager[None]:
+        return repeated(self.instance.file.namespace, vars(made))
+
     def _call(self, made: Any, method: str, pool: dict[str, Any]) -> Any:
         f = getattr(made, method)
         args = bind(f, pool)
@@ -311,7 +326,19 @@ def batched(f: Callable[..., Any], cls: type | None = None) -> bool:
     if _BATCHED.search(text):
         return True
     called = [n for n in re.findall(r"self\.(\w+)\(", text) if n in BACKWARD]
-    return any(batched(getattr(cls, n)) for n in called if hasattr(cls, n))
+    if any(batched(getattr(cls, n), cls) for n in called if hasattr(cls, n) and getattr(cls, n) is not f):
+        return True
+    # Layers that it holds, each with a backward method of its own.
+    others = {n for n in re.findall(r"(?<!self)(?<!super\(\))\.(\w+)\(", text) if n in BACKWARD}
+    near = [c for c in getattr(f, "__globals__", {}).values() if isinstance(c, type) and c is not cls]
+    return any(_BATCHED.search(_text(vars(c)[n])) for c in near for n in others & vars(c).keys())
+
+
+def _text(f: Any) -> str:
+    try:
+        return inspect.getsource(f)
+    except (OSError, TypeError):
+        return ""
 
 
 def returned_names(f: Callable[..., Any] | None) -> list[str]:
@@ -357,9 +384,11 @@ def bind(f: Callable[..., Any], pool: dict[str, Any]) -> dict[str, Any]:
     for p in wanted:
         meaning, name = role(p.name), p.name
         optional = p.default is not p.empty
-        if optional and is_y(name) and not pool.get("training"):
+        if optional and is_y(name) and not pool.get("training") and dropped(name, p.default) is None:
             continue  # `loss(X, y=None)` gives scores without targets
-        if name in pool and name != "training":
+        if (share := dropped(name, p.default)) is not None:
+            given[name] = share
+        elif name in pool and name != "training":
             given[name] = pool[name]
         elif (meaning := factor(f, name) or meaning) in SMALL:
             given[name] = SMALL[meaning][0]

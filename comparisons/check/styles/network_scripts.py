@@ -12,23 +12,27 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
+from comparisons.check.repeated import repeated
 from comparisons.check.source import syntax
-from comparisons.check.styles.network_access import Array, Seen, found_arrays, looks_like_gradient, stem
+from comparisons.check.styles.dropping import dropped
+from comparisons.check.styles.network_access import Array, Seen, canonical, found_arrays, looks_like_gradient, stem
 from comparisons.check.styles.network_arguments import RATE, SIZES, constructor_arguments, is_x, is_y, role
 from comparisons.check.styles.network_functions import INIT
 from comparisons.check.styles.network_objects import assign, construct
 from comparisons.check.styles.network_reading import chains, natural
+from comparisons.check.styles.shrinking import rewrite_functions, rewritten, smaller_sizes, too_large
 from comparisons.check.unit import UserError, UserFile
 
 _DANGEROUS = re.compile(
     r"\b(open|load\w*|read_\w+|fetch_\w+|urlopen|input|savetxt|save|show|plot|imshow|fit|train|loadtxt|genfromtxt|sleep)\("
 )
+VANISHED = 1e-12
 LONG = 200
 """Turns from which a loop before the training loop is taken for training itself."""
 _BATCHED = re.compile(r"axis|keepdims|mean\(|\.sum\(|/ ?m\b|/ ?len\(|num_examples|\.shape\[")
@@ -46,6 +50,10 @@ class Loop:
     function: str = ""
     text: str = ""
     compiled: tuple[list[tuple[CodeType, list[str]]], CodeType, str] | None = None
+    sizes: dict[int, int] = field(default_factory=dict)
+    """By which its constants were replaced."""
+    named: set[str] | None = None
+    """Names in it and in the functions that it calls, once they have been asked for."""
 
 
 class _NoReturns(ast.NodeTransformer):
@@ -61,8 +69,8 @@ class _NoReturns(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node)
 
 
-def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[Loop]:
-    """Loops that may train."""
+def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[list[Loop]]:
+    """Loops that may train, each with those inside it."""
     blocks: list[tuple[str, list[ast.stmt]]] = [("", tree.body)]
     blocks += [("", s.body) for s in tree.body if isinstance(s, ast.If)]
     blocks += [(s.name, s.body) for s in tree.body if isinstance(s, ast.FunctionDef) and s.name not in taken]
@@ -70,6 +78,7 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[L
         if isinstance(c, ast.ClassDef) and c.name not in taken:
             blocks += [(f"{c.name}.{s.name}", s.body) for s in c.body if isinstance(s, ast.FunctionDef)]
     for function, statements in blocks:
+        above = [] if statements is tree.body else [s for s in tree.body if harmless(file, s)]
         for i, statement in enumerate(statements):
             if not isinstance(statement, ast.For | ast.While):
                 continue
@@ -77,14 +86,41 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[L
                 continue  # a generator's loop gives out batches
             if {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} & taken:
                 continue
-            counters = {}
-            if isinstance(statement, ast.For):
-                counters = {n.id: 1 for n in ast.walk(statement.target) if isinstance(n, ast.Name)}
             name = function or f"loop at line {statement.lineno}"
-            above = [] if statements is tree.body else [s for s in tree.body if harmless(file, s)]
-            before = [*above, *statements[:i]]
-            text = ast.unparse(statement)
-            yield Loop(name, statement.lineno, before, statement.body, counters, function, text)
+            if "training loop over layers" in taken and not function:
+                continue  # of `container_scripts`
+            yield list(_nested(statement, [*above, *statements[:i]], name, function))
+    for function, statements in blocks:
+        text = "\n".join(map(ast.unparse, statements))
+        if (
+            function
+            and not re.search(r"\b(for|while)\b.*(epoch|range\(n_?iter)|\byield\b", text)
+            and _STEP.search(text)
+        ):
+            above = [s for s in tree.body if harmless(file, s)]
+            yield [Loop(function, statements[0].lineno, above, statements, {}, function, text)]
+
+
+_STEP = re.compile(r"(^|\n) *([\w.\[\]'\"]+) ([-+]= |= \2 [-+] )")
+"""A function that moves something is a step as a whole."""
+
+
+def _nested(statement: ast.For | ast.While, before: list[ast.stmt], name: str, function: str) -> Iterator[Loop]:
+    """A loop, and those within it: epochs, and the batches of one."""
+    counters = _counters(statement)
+    yield Loop(name, statement.lineno, before, statement.body, counters, function, ast.unparse(statement))
+    for i, inner in enumerate(statement.body):
+        if isinstance(inner, ast.For | ast.While):
+            within = [*before, *statement.body[:i]]
+            # The first batch, as others may be empty; of examples that are given out, what stands for them is put in.
+            own = counters | dict.fromkeys(_counters(inner), 0)
+            yield Loop(name, inner.lineno, within, inner.body, own, function, ast.unparse(inner))
+
+
+def _counters(statement: ast.For | ast.While) -> dict[str, Any]:
+    if isinstance(statement, ast.While):
+        return {}
+    return {n.id: 1 for n in ast.walk(statement.target) if isinstance(n, ast.Name)}
 
 
 @dataclass
@@ -98,6 +134,8 @@ class ScriptAccess:
     places: list[str]
     template: dict[str, Array]
     arguments: dict[str, Any]
+    shows: dict[str, str] = field(default_factory=dict)
+    """Where the gradient of each parameter is left, for code whose update hides it."""
     flipped: bool = False
     """Whether the data stand the other way round before the loop than in it: `X = X_train.T`."""
     name: str = ""
@@ -128,6 +166,8 @@ class ScriptAccess:
     def step(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """The parameters after the body."""
         after = dict(self._left(self.run(params, x, y, m)))
+        if self.shows:
+            return Seen({}, {p: after[g].copy() for p, g in self.shows.items() if g in after})
         return Seen({}, {}, {p: after[p].copy() for p in self.places if p in after})
 
     def _left(self, namespace: dict[str, Any]) -> Iterator[tuple[str, Array]]:
@@ -138,6 +178,11 @@ class ScriptAccess:
 
     def _names(self) -> set[str]:
         """Names in the body and in the file's functions that it calls."""
+        if self.loop.named is None:
+            self.loop.named = self._all_names()
+        return self.loop.named
+
+    def _all_names(self) -> set[str]:
         functions = self.file.functions()
         found = {n.id for s in self.loop.body for n in ast.walk(s) if isinstance(n, ast.Name)}
         waiting = list(found & functions.keys())
@@ -155,17 +200,22 @@ class ScriptAccess:
         UserError
             If the body raises.
         """
-        namespace = self.prepared(x, y)
+        namespace = self.prepared(x, y, m)
         for name in _COUNTS & self._names():
             # A number of examples that does not come from our data comes from data that are not here.
             if type(value := namespace.get(name, 0)) is int and value not in np.shape(x):
                 namespace[name] = m
-        for place, a in (params or {}).items():
-            assign(_Names(namespace), place, a.copy())
-        self.file.call(_Body(self._body, namespace, self.loop.name, self._text))
+        try:
+            for place, a in (params or {}).items():
+                assign(_Names(namespace), place, a.copy())
+        except (AttributeError, KeyError, IndexError, TypeError) as error:
+            raise UserError(f"{self.loop.name}: its parameters are not made for these data") from error
+        owners = [vars(v) for v in namespace.values() if type(v).__name__ in self.file.own and hasattr(v, "__dict__")]
+        with repeated(namespace, *owners):
+            self.file.call(_Body(self._body, namespace, self.loop.name, self._text))
         return namespace
 
-    def prepared(self, x: Any, y: Any) -> dict[str, Any]:
+    def prepared(self, x: Any, y: Any, m: int = 0) -> dict[str, Any]:
         """Names and values before the loop."""
         namespace = dict(self.file.namespace) | copy.deepcopy(self.arguments)
         ours = {n: v for n, v in ((self.x_name, x), (self.y_name, y)) if n}
@@ -188,11 +238,22 @@ class ScriptAccess:
                         namespace[n] = value.T if self.flipped and isinstance(value, np.ndarray) else value
             put_ours(self.flipped)
         for name, value in list(namespace.items()):
-            if isinstance(value, float | int) and not isinstance(value, bool) and not name.startswith("_"):
+            if not callable(value) and (share := dropped(name, value)) is not None and name != self.x_name:
+                namespace[name] = share
+            elif isinstance(value, float | int) and not isinstance(value, bool) and not name.startswith("_"):
                 if role(name) == "rate":
                     namespace[name] = RATE
                 elif role(name) == "momentum":
                     namespace[name] = 0.0
+                elif role(name) == "batch_size" and m:
+                    namespace[name] = m
+        for value in namespace.values() if m else ():
+            if type(value).__name__ in self.file.own and not isinstance(value, type):
+                for name, held in list(getattr(value, "__dict__", {}).items()):
+                    if (share := dropped(name, held)) is not None:
+                        setattr(value, name, share)
+                    elif role(name) == "batch_size" and type(held) is int:
+                        setattr(value, name, m)
         namespace.update(self.loop.counters)
         put_ours()
         self._rebind(namespace)
@@ -213,6 +274,15 @@ class ScriptAccess:
 _COUNTS = {"m", "m_train", "num_examples", "n_samples", "N", "n_examples", "num_samples", "examples"}
 _FAILS = ast.parse("raise LookupError").body[0]
 """In place of a statement that reads data."""
+
+
+def edited(access: ScriptAccess) -> ScriptAccess:
+    """The same network, of a loop whose body was changed after it had been read."""
+    loop = access.loop
+    assert loop.compiled is not None
+    once = _once(loop)
+    code = rewritten(_compiled(access.file, [once]), loop.sizes)
+    return replace(access, loop=replace(loop, compiled=(loop.compiled[0], code, loop.compiled[2])))
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
@@ -251,8 +321,28 @@ def _once(loop: Loop) -> ast.For:
     """The loop's body, to be run once; `break` and `continue` stay what they are."""
     once = ast.parse("for _backproof_once in (0,): pass").body[0]
     assert isinstance(once, ast.For)
-    once.body = [_NoReturns().visit(copy.deepcopy(s)) for s in loop.body]
+    once.body = [_NoReturns().visit(copy.deepcopy(s)) for s in loop.body if not _looks_on(s, loop.body)]
     return once
+
+
+def _looks_on(statement: ast.stmt, body: list[ast.stmt]) -> bool:
+    """Whether a statement shows now and then how far it is, with what nothing else goes on: it may need data that are not here."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return bool(
+            re.match(r"print$|(plt|sys\.stdout|tqdm|pbar|bar|logging|logger)\.", ast.unparse(statement.value.func))
+        )
+    if not isinstance(statement, ast.If) or not re.search("%|verbose|print|debug|display", ast.unparse(statement.test)):
+        return False
+    stored: set[str] = set()
+    for n in ast.walk(statement):
+        if isinstance(n, ast.AugAssign) and not isinstance(n.target, ast.Name):
+            return False
+        if isinstance(n, ast.Attribute | ast.Subscript) and isinstance(n.ctx, ast.Store):
+            return False
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
+            stored.add(n.id)
+    others = [s for s in body if s is not statement]
+    return not any(isinstance(n, ast.Name) and n.id in stored for s in others for n in ast.walk(s))
 
 
 def _compiled(file: UserFile, statements: list[ast.stmt]) -> CodeType:
@@ -286,16 +376,34 @@ def runs_before(statement: ast.stmt) -> bool:
 
 def find_scripts(file: UserFile, taken: frozenset[str]) -> Iterator[Iterable[ScriptAccess]]:
     """Training loops that update matrices."""
-    for loop in loops(file, syntax(file), taken):
-        yield _accesses(file, loop)
+    for nested in loops(file, syntax(file), taken):
+        yield itertools.chain.from_iterable(_accesses(file, loop) for loop in nested)
 
 
 def _accesses(file: UserFile, loop: Loop) -> Iterator[ScriptAccess]:
+    """The loop as it is; if it is too large for finite differences, small as well."""
+    for access in _as_written(file, loop):
+        yield access
+        sizes = smaller_sizes(access.template.values()) if too_large(access.template) else {}
+        if sizes and loop.compiled is not None:
+            prelude, body, text = loop.compiled
+            small = [(rewritten(code, sizes), names) for code, names in prelude], rewritten(body, sizes), text
+            loop.sizes = sizes
+            # Functions have the new sizes from here on; the loop as it is has been asked before.
+            rewrite_functions(file, sizes)
+            yield from _as_written(file, replace(loop, compiled=small))
+
+
+def _as_written(file: UserFile, loop: Loop) -> Iterator[ScriptAccess]:
     loaded = [n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
     stored = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     names = [n for n in dict.fromkeys([*loaded, *loop.counters]) if n not in stored]
     attempts = list(_arguments(file, loop))
     xs, ys = _data(file, names, is_x), _data(file, names, is_y)
+    if not xs or not ys:
+        # Under names of their own: arrays that the loop reads, and leaves as they are.
+        arrays = [n for n in names if isinstance(a := file.namespace.get(n), np.ndarray) and a.ndim == 2 and len(a) > 1]
+        xs, ys = xs or arrays, ys or arrays
     for arguments, x_name, y_name in itertools.product(attempts, xs[:3], ys[:3]):
         if x_name == y_name:
             continue
@@ -313,23 +421,30 @@ def _samples(
     """The code's own data, or some of every width that one of its matrices has, with targets of several kinds."""
     before = ScriptAccess(file, loop, "", "", [], {}, arguments).prepared(None, None)
     own_x, own_y = before.get(x_name), before.get(y_name)
-    if isinstance(own_x, np.ndarray) and isinstance(own_y, np.ndarray) and own_x.dtype.kind in "fiu" and own_x.ndim:
+    # What a function was given for its arguments is no data of its own.
+    ours = x_name in arguments and y_name in arguments
+    own = isinstance(own_x, np.ndarray) and isinstance(own_y, np.ndarray) and own_x.dtype.kind in "fiu" and own_x.ndim
+    if own and not ours:
         yield np.asarray(own_x, dtype=float), own_y
     widths = {SIZES[0]: None}
-    for value in before.values():
-        if isinstance(value, np.ndarray) and value.ndim == 2:
-            widths |= dict.fromkeys(value.shape)
-        elif isinstance(value, int) and 1 < value <= 1024:
-            widths[value] = None
+    for name, value in before.items():
+        if isinstance(value, np.ndarray) or (type(value).__name__ in file.own and _held(file, value)):
+            widths |= dict.fromkeys(n for _, a in found_arrays(value, name, 2) if a.ndim == 2 for n in a.shape)
+    widths |= dict.fromkeys(v for v in before.values() if type(v) is int and 1 < v <= 1024)
     rng = np.random.default_rng(5)
     for width in itertools.islice(widths, 6):
         x = rng.standard_normal((6, width))
-        for k in (1, 2, SIZES[2], 10):
+        for k in (SIZES[2], 10, 2, 1) if _classifies(loop) else (1, 2, SIZES[2], 10):
             # Not balanced: else the gradient of a bias that starts at 0 would be 0.
             targets = np.eye(max(k, 2))[np.array([0, 1, 0, 0, 1, 0])][:, :k]
             yield x, targets
             yield x.T.copy(), targets.T.copy()
         yield x, np.array([0, 1, 0, 0, 1, 0])
+
+
+def _classifies(loop: Loop) -> bool:
+    """Whether there is more than one class: a softmax over one is 1, and hides everything."""
+    return bool(re.search(r"soft_?max|argmax|np\.exp\([^\n]*max\(", loop.text, re.IGNORECASE))
 
 
 def _arguments(file: UserFile, loop: Loop) -> Iterator[dict[str, Any]]:
@@ -385,7 +500,7 @@ def _found(
     flipped: bool = False,
 ) -> ScriptAccess | None:
     """The loop with its parameters: matrices from before the loop that its body changes."""
-    access = ScriptAccess(file, loop, x_name, y_name, [], {}, arguments, flipped)
+    access = ScriptAccess(file, loop, x_name, y_name, [], {}, arguments, flipped=flipped)
     before = access.prepared(x, y)
     held = {
         p: a.copy()
@@ -394,7 +509,7 @@ def _found(
         for p, a in found_arrays(v, n, 3)
     }
     try:
-        after = dict(access._left(access.run(None, x, y, len(np.atleast_1d(y)))))
+        after = dict(access._left(access.run(None, x, y, _examples(x, y))))
     except UserError:
         return None
     words = {stem(p) for p in held if not looks_like_gradient(p)}
@@ -410,13 +525,55 @@ def _found(
     }
     # Single numbers, each with a name of its own, are no chain, but can be compared with finite differences.
     scalars = len(changed) > 2 and all(a.ndim == 0 for a in changed.values())
-    for some in (changed, {p: a for p, a in changed.items() if a.ndim == 2}):
+    lasting = {p: a for p, a in changed.items() if not (_MEMORY.search(p) and _beside(a, p, held))}
+    for some in (changed, lasting, *({p: a for p, a in found.items() if a.ndim == 2} for found in (changed, lasting))):
         if some and (scalars or next(chains(some), None) is not None):
             places = sorted(some, key=natural)
-            access = ScriptAccess(file, loop, x_name, y_name, places, {p: some[p] for p in places}, arguments, flipped)
+            template = {p: some[p] for p in places}
+            access = ScriptAccess(file, loop, x_name, y_name, places, template, arguments, flipped=flipped)
             access.rate = RATE if _uses_rate(loop) else None
+            if re.search(r"sqrt\(|\*\* ?0?\.5", loop.text):
+                shown = {p: a for p, a in after.items() if looks_like_gradient(p) and p not in held}
+                access.shows = _named_gradients(template, shown)
+                if access.shows and not any(np.abs(after[g]).max(initial=0) > VANISHED for g in access.shows.values()):
+                    return None  # a softmax over one class
             return access
     return None
+
+
+_MEMORY = re.compile(
+    r"(^|[.'_\[])(([vmshu]|vel\w*?|mom\w*?|cache|prev\w*?|last\w*?|old\w*?|rms\w*?|sq\w*?|adam\w*?|ema|avg\w*?|acc\w*?|memory|[vms]d|exp\w*?)s?"
+    r"(?=_|\d|'|\]|\[|\.|$|[A-Z]|[wb]\d?$|d[Wwb]))|(_|^)(v|m|s|vel\w*|mom\w*|cache|prev|last|old|memory)$",
+)
+"""Names of what an optimizer remembers: `vW1`, `m_b2`, `self.v['dW1']`, `W1_velocity`."""
+
+
+def _beside(a: Array, place: str, others: dict[str, Array]) -> bool:
+    """Whether there is another array of the same shape that an optimizer may remember this for."""
+    return any(o.shape == a.shape and p != place and not _MEMORY.search(p) for p, o in others.items())
+
+
+def _named_gradients(parameters: dict[str, Array], found: dict[str, Array]) -> dict[str, str]:
+    """The gradient of every parameter, by name; nothing if one is missing."""
+    given: dict[str, str] = {}
+    for name, w in parameters.items():
+        fitting = [
+            p
+            for p, a in found.items()
+            if a.shape == w.shape and canonical(p) == canonical(name) and not _MEMORY.search(p)
+        ]
+        if not fitting:
+            return {}
+        given[name] = fitting[0]
+    return given
+
+
+def _examples(x: Array, y: Any) -> int:
+    """How many examples there are, whichever way they lie."""
+    y = np.asarray(y)
+    if y.ndim and x.ndim and y.shape[0] != x.shape[0] and y.shape[-1] == x.shape[-1]:
+        return int(x.shape[-1])
+    return len(x)
 
 
 def _held(file: UserFile, value: Any) -> bool:

@@ -14,14 +14,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.differences import Derived
+from comparisons.check.differences import Derived, ratio
+from comparisons.check.locating import Spot
 from comparisons.check.models import Base
 from comparisons.check.styles.cost_beside import Beside
+from comparisons.check.styles.dropping import KEEP, Dropping, draws
 from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
 from comparisons.check.styles.network_costs import cost_beside, cost_value
-from comparisons.check.styles.network_differences import NumericReading, derived, numeric_reading
+from comparisons.check.styles.network_differences import (
+    Drawn,
+    NumericReading,
+    derived,
+    drawn,
+    drawn_case,
+    numeric_reading,
+    right,
+    shapes_of,
+)
 from comparisons.check.styles.network_functions import find_functions
-from comparisons.check.styles.network_objects import ObjectAccess, find_objects
+from comparisons.check.styles.network_mending import mended
+from comparisons.check.styles.network_objects import find_objects
 from comparisons.check.styles.network_reading import (
     IDENTITY,
     LOSS_TITLES,
@@ -29,11 +41,14 @@ from comparisons.check.styles.network_reading import (
     Reading,
     best_reading,
     doubt,
+    drawn_batch,
+    drawn_weights,
     gradients,
     rank,
     unseen_reading,
 )
-from comparisons.check.styles.network_scripts import find_scripts
+from comparisons.check.styles.network_scripts import ScriptAccess, find_scripts
+from comparisons.check.styles.network_sums import EXAMPLES, derived_sums, summed
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.plan import plan
 from comparisons.trace import Model
@@ -63,6 +78,8 @@ class Known:
 
 Finder = Callable[[UserFile, frozenset[str]], Iterator[Iterable[Access]]]
 """Gives, for each network in a file, the ways in which it may be run."""
+TRIED = 4
+"""Ways of running a network in which its dropout is looked for."""
 MOST = 24
 """Ways of running one network that are tried."""
 FLOOR = 1e-6
@@ -77,6 +94,9 @@ class Networks:
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
         self._numeric: dict[str, tuple[Access, NumericReading]] = {}
+        self._summed: dict[str, tuple[Access, Reading]] = {}
+        self._drawn: dict[str, Drawn] = {}
+        self._mended: dict[str, tuple[str, Spot] | None] = {}
 
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """Every network whose forward pass is that of a chain of dense layers."""
@@ -90,6 +110,9 @@ class Networks:
                 if not known and finder is find_scripts:
                     known = _best(accesses, unseen_reading)
                 found = [self._chain(file, k) for k in known] or [self._differences(accesses)]
+                if known:
+                    found.append(self._with_dropout(accesses, known))
+                    found += [self._sums(k) for k in known]
                 for unit in found:
                     if unit is not None:
                         units.append(unit)
@@ -107,10 +130,45 @@ class Networks:
         self._known[known.access.name] = known
         return _with_cost(_unit(known.access, known.reading), known.cost)
 
+    def _with_dropout(self, accesses: list[Access], known: list[Known]) -> Unit | None:
+        """The same network with its dropout, if it has some that can be switched on."""
+        first = [k.access for k in known]
+        for access in itertools.islice((*first, *(a for a in accesses if not any(a is f for f in first))), TRIED):
+            dropping: Access = Dropping(access)
+            if random_output(dropping):
+                unit = self._differences([dropping])
+                if unit is not None:
+                    return unit
+        return None
+
+    def _sums(self, known: Known) -> Unit | None:
+        """A step of several examples, where it is not the sum that it should be."""
+        access, reading = known.access, known.reading
+        if not reading.single or reading.agreeing < reading.total or summed(access, reading) is None:
+            return None
+        name = f"{access.name} of several examples"
+        self._summed[name] = access, reading
+        case = Case(f"check/{name}", architecture(), (EXAMPLES,), (reading.chain.sizes[0],))
+        names = {f"network.{n}": n for n in access.parameters}
+        told = (FORM_TITLES[reading.form],)
+        options = {"names": names, "differences": True}
+        return Unit(
+            name,
+            "networks",
+            f"{_title(reading)}, several examples",
+            access.line,
+            access.members,
+            (case,),
+            options,
+            told,
+        )
+
     def _differences(self, accesses: list[Access]) -> Unit | None:
         """A network that is no chain of known layers, if its gradients are those of some loss of its own output."""
         best: tuple[Access, NumericReading] | None = None
         for access in accesses:
+            if best is not None and isinstance(access, ScriptAccess) and 2 * best[1].agreeing >= best[1].total:
+                break  # the loops inside say no more
             reading = numeric_reading(access)
             if reading is not None and (best is None or reading.agreeing > best[1].agreeing):
                 best = access, reading
@@ -127,8 +185,39 @@ class Networks:
         return NetworkModel(case, known.access, known.reading, known.cost)
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
-        """The gradients beside derivatives of the user's own output."""
-        return derived(*self._numeric[unit.name], case)
+        """The gradients beside derivatives of the user's own output, or beside the sum over its examples."""
+        if unit.name in self._summed:
+            return derived_sums(*self._summed[unit.name], case.seed + 31)
+        access, reading = self._numeric[unit.name]
+        key = f"{case.id} {case.seed}"
+        if key not in self._drawn:
+            # The forward pass stays what it is, also while edits of the backward pass are tried.
+            self._drawn[key] = drawn_case(access, reading, case)
+        found = derived(access, reading, case, self._drawn[key])
+        wrong = [d for d in found if not right(d)]
+        inner = access.access if isinstance(access, Dropping) else access
+        if wrong and isinstance(inner, ScriptAccess):
+            return self._explained(key, access, inner, reading, case, found)
+        return found
+
+    def _explained(
+        self, key: str, access: Access, inner: ScriptAccess, reading: NumericReading, case: Case, found: list[Derived]
+    ) -> list[Derived]:
+        """What a change of the loop that makes all agree tells of the first gradient that is wrong."""
+
+        def agrees(edited: ScriptAccess) -> bool:
+            other: Access = Dropping(edited) if isinstance(access, Dropping) else edited
+            again = derived(other, reading, case, self._drawn[key])
+            return len(again) == len(found) and all(map(right, again))
+
+        # Multiples are named by their ratio.
+        wrong = [d for d in found if not right(d)]
+        if key not in self._mended:
+            self._mended[key] = None if all(ratio(d) is not None for d in wrong) else mended(inner, agrees)
+        told = self._mended[key]
+        if told is None:
+            return found
+        return [replace(d, cause=told[0], spot=told[1]) if d is wrong[0] else d for d in found]
 
 
 def _best(accesses: Iterable[Access], read: Callable[[Access], Reading | None]) -> list[Known]:
@@ -136,7 +225,7 @@ def _best(accesses: Iterable[Access], read: Callable[[Access], Reading | None]) 
     best: dict[str, Known] = {}
     for access in accesses:
         reading = read(access)
-        if reading is None or not reading.total:
+        if reading is None or not reading.total or random_step(access, reading):
             continue
         held = best.get(reading.shows)
         if held is None or rank(reading) > rank(held.reading):
@@ -150,6 +239,51 @@ def _best(accesses: Iterable[Access], read: Callable[[Access], Reading | None]) 
     return list(best.values())
 
 
+def random_step(access: Access, reading: Reading) -> bool:
+    """Whether the step drops units, or adds noise, that the output which was recognised knows nothing of."""
+    rng = np.random.default_rng(23)
+    chain, m = reading.chain, 1 if reading.single else 6
+    x, y = drawn_batch(chain.sizes, m, rng)
+    weights = drawn_weights(chain, rng)
+
+    def run() -> dict[str, Array]:
+        params = chain.to_user(weights, access.parameters)
+        own = {n: a.copy() for n, a in params.items()}
+        seen = access.step(own, put(x, reading.form), put_target(y, reading.form, reading.labels), m)
+        return gradients(access, params, seen)
+
+    try:
+        return draws(run)
+    except (UserError, ValueError):
+        return False
+
+
+def random_output(access: Access) -> bool:
+    """Whether what a network gives depends on random numbers."""
+    rng = np.random.default_rng(29)
+    for chain in itertools.islice(shapes_of(access), 2):
+        for form in access.forms:
+            m = 1 if form in SINGLE else 6
+            x, y = drawn_batch(chain.sizes, m, rng)
+            try:
+                params = drawn(access, chain, rng)
+            except ValueError:
+                continue
+            for labels in LABELS[:2]:
+
+                def run(x=x, y=y, params=params, form=form, labels=labels, m=m):
+                    own = {n: a.copy() for n, a in params.items()}
+                    return access.forward(own, put(x, form), put_target(y, form, labels), m).arrays
+
+                try:
+                    if draws(run):
+                        return True
+                    break
+                except (UserError, ValueError):
+                    continue
+    return False
+
+
 def _unit(access: Access, reading: Reading) -> Unit:
     n = reading.chain.sizes[0]
     classes = reading.chain.sizes[-1]
@@ -161,7 +295,7 @@ def _unit(access: Access, reading: Reading) -> Unit:
     else:
         cases = [Case(f"check/{access.name}/batch{m}", reading.regularised(m), (m,), (n,)) for m in sizes]
     if counted and not reading.single:
-        cases = [_with_last_class(case) for case in cases]
+        cases = [_with_last_class(replace(case, regime="one-hot")) for case in cases]
     names = {f"dense{i}.W": w for i, w in enumerate(reading.chain.weights, start=1)}
     names |= {f"dense{i}.b": b for i, b in enumerate(reading.chain.biases, start=1) if b is not None}
     if reading.chain.augmented:
@@ -190,8 +324,8 @@ def _with_cost(unit: Unit, cost: Beside | None) -> Unit:
     """The unit of a network with a cost among its methods."""
     if cost is None:
         return unit
-    owner = unit.members[0].partition(".")[0]
-    members = tuple(dict.fromkeys((*unit.members, f"{owner}.{cost.name}")))
+    owner, dot, _ = unit.members[0].partition(".")
+    members = tuple(dict.fromkeys((*unit.members, f"{owner}.{cost.name}" if dot else cost.name)))
     if cost.wrong:
         return replace(unit, members=members, options=unit.options | {"cause": cost.told})
     return replace(unit, members=members, assumptions=(*unit.assumptions, *([cost.told] if cost.told else [])))
@@ -205,16 +339,21 @@ def _numeric_unit(access: Access, reading: NumericReading) -> Unit:
     n, single = reading.chain.sizes[0], reading.form in SINGLE
     cases = [Case(f"check/{access.name}/{m}", architecture(), (m,), (n,)) for m in ((1,) if single else (5,))]
     names = {f"network.{name}": name for name in access.parameters}
-    assumptions = (
+    assumptions: tuple[str, ...] = (
         FORM_TITLES[reading.form] + _targets(reading.labels, reading.chain.sizes[-1]),
         f"the loss is the {reading.loss}",
         "the forward pass is that of no network known here: it was taken as it is, and compared with nothing",
     )
     sizes = "-".join(str(size) for size in reading.chain.sizes)
+    title = f"network {sizes}" if isinstance(reading.chain, Chain) else "network of single numbers"
+    if isinstance(access, Dropping):
+        title += " with dropout"
+        told = f"dropout is on, with a share of {KEEP:g} kept where it is an argument or an attribute; all runs draw the same masks"
+        assumptions = (*assumptions, told)
     return Unit(
         access.name,
         "networks",
-        f"network {sizes}" if isinstance(reading.chain, Chain) else "network of single numbers",
+        title,
         access.line,
         access.members,
         tuple(cases),
@@ -310,7 +449,7 @@ class NetworkModel(Base):
     def _loss(self, x: Array, target: Array) -> Array | None:
         """What the network's own cost gives, if it is the loss or should be."""
         cost = self._cost
-        if cost is None or not isinstance(self._access, ObjectAccess) or (cost.told and not cost.wrong):
+        if cost is None or (cost.told and not cost.wrong):
             return None
         found = cost_value(self._access, self._reading, cost.name, cost.swapped, self.weights(), x, target)
         return np.asarray(found / cost.scale(len(x)), x.dtype)

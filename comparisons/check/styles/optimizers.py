@@ -7,6 +7,7 @@ the bias correction, is found by following the object for a few steps. All forms
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -97,6 +98,8 @@ class Reading:
         What the frameworks do not have of its form.
     names : tuple of str
         Of weights and biases, and of their gradients, in a layer.
+    entries : bool
+        Whether a layer's weights are dictionaries of value and gradient: `layer.W["val"]`, `layer.W["grad"]`.
     told : str
     """
 
@@ -108,7 +111,11 @@ class Reading:
     small: bool = False
     alone: str = ""
     names: tuple[str, str, str, str] = ("W", "b", "dW", "db")
+    entries: bool = False
     told: str = ""
+
+
+_ENTRY = re.compile(r"""\[['"](val|value|data|param)['"]\]""")
 
 
 class OptimizerObjects:
@@ -147,8 +154,11 @@ def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | 
         kind = "Momentum"
     given = _arguments(cls, kind)
     for form in _forms(cls, step):
-        for names in _names(file, form):
-            reading = Reading(kind, step, form, given, GradientDescent(RATE), names=names)
+        held = itertools.product(
+            (False, True) if "layer" in form and _ENTRY.search(source_text(file)) else (False,), _names(file, form)
+        )
+        for entries, names in held:
+            reading = Reading(kind, step, form, given, GradientDescent(RATE), names=names, entries=entries)
             try:
                 fitted = _fitted(file, cls, reading)
             except UserError as error:
@@ -327,6 +337,9 @@ class World:
         names = self.reading.names
         for name, a in zip(names, (w, b, dw, db), strict=True):
             setattr(self.layer, name, a)
+        if self.reading.entries:
+            for name, a, g in zip(names, (w, b), (dw, db), strict=False):
+                setattr(self.layer, name, _Entries(a, g))
         for held, a, g in zip(self.held_objects, params.values(), grads.values(), strict=True):
             held.data = held.value = held.weight = a
             held.grad = held.gradient = g.view(_Gradient)
@@ -406,6 +419,8 @@ class World:
             case _:
                 file.call(f)
         now = [getattr(self.layer, n) for n in names[:2]]
+        if self.reading.entries:
+            return [held.value for held in now]
         kept = [self.layer.params[n] for n in names[:2]]
         return [k if k is not a else n for k, n, a in zip(kept, now, self.params.values(), strict=True)]
 
@@ -461,6 +476,23 @@ class _Gradient(np.ndarray):
     def data(self) -> Array:  # type: ignore[override]
         """The array."""
         return self.view(np.ndarray)
+
+
+class _Entries(dict[str, Any]):
+    """A parameter and its gradient as entries of a dictionary, whatever they are called."""
+
+    def __init__(self, a: Array, g: Array) -> None:
+        super().__init__(
+            dict.fromkeys(("val", "value", "data", "param"), a) | dict.fromkeys(("grad", "gradient", "g", "d"), g)
+        )
+        self._first = a
+
+    @property
+    def value(self) -> Array:
+        """The parameter as it is now."""
+        return next(
+            (a for n, a in self.items() if n in ("val", "value", "data", "param") and a is not self._first), self._first
+        )
 
 
 class _Parameter:

@@ -45,6 +45,7 @@ def _shared(file: UserFile, pair: Pair) -> bool:
     """Whether the backward function is a second one of its forward function: the unit is then known by it."""
     return (
         bool(pair.forward)
+        and "." not in pair.backward
         and pair.backward.rpartition("_")[2] != "backward"
         and not pair.forward.endswith(pair.backward.rpartition("_")[2])
     )

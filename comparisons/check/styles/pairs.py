@@ -44,7 +44,7 @@ def pairs(free: Free, bases: tuple[str, ...]) -> Iterator[Pair]:
     found: dict[str, dict[tuple[str, str], str]] = {"forward": {}, "backward": {}}
     for name in free:
         for way in found:
-            match = _named(plain(name), bases, way)
+            match = _named(plain(name).replace(".", ""), bases, way)
             if match:
                 found[way][match] = name
     used = set()

@@ -76,7 +76,7 @@ MISTAKES = {
         "layer.backward(grad, learning_rate)",
         "train",
         "grad/dense1.W",
-        "Activation is handed what Dense 2 of 2 was given",
+        "in the backward pass every layer is handed what the first one was given",
     ),
     "output not handed on": (
         "container_params_and_grads",
@@ -84,7 +84,7 @@ MISTAKES = {
         "out = layer.forward(inputs)",
         "NeuralNet.forward",
         "forward/tanh1",
-        "in the forward pass Activation is handed what Linear 1 of 2 was given",
+        "in the forward pass every layer is handed what the first one was given",
     ),
     "gradient of another layer": (
         "container_of_sizes",

@@ -20,8 +20,35 @@ RIGHT = {
     "cost_updates": {"gradient_descent": 1, "TiedAutoencoder.train": 3},
     "cost_through_predictions": {"LogisticRegression._gradients": 2},
     "differences_cost": {"gradient": 1},
+    "cost_families": {
+        "cofiCostFunc": 1,
+        "grad_GLoVe": 4,
+        "glove_gradients": 4,
+        "neg_sampling_grad": 3,
+        "linear_svm_gradient": 2,
+    },
+    "cost_skipgram": {"softmaxCostAndGradient": 2, "negSamplingCostAndGradient": 2, "skipgram": 2, "cbow": 2},
 }
 MISTAKES = {
+    "decay of one factor of the wrong sign": (
+        "cost_families", "Theta[j, :]) - Y_temp, X_temp) + lambda_", "Theta[j, :]) - Y_temp, X_temp) - lambda_",
+        "cofiCostFunc.params", "in 12 of 36 elements",
+    ),
+    "co-occurrences not transposed": (
+        "cost_families", "grad_W_tilde = 2 * loss.T @ W", "grad_W_tilde = 2 * loss @ W", "grad_GLoVe.W_tilde", "",
+    ),
+    "biases summed along the other axis": (
+        "cost_families", "diff.T @ w, diff.sum(axis=1)", "diff.T @ w, diff.sum(axis=0)", "glove_gradients.b", "",
+    ),
+    "noise words by the wrong probability": (
+        "cost_families", "(1 - neg) @ U_neg", "neg @ U_neg", "neg_sampling_grad.v_c", "",
+    ),
+    "only the last context word counts": (
+        "cost_skipgram", "gradIn[cword_idx] += c_grad_in", "gradIn[cword_idx] = c_grad_in", "skipgram.inputVectors", "",
+    ),
+    "a context word that comes twice counts once": (
+        "cost_skipgram", "gradIn[tokens[w]] += gradPred", "gradIn[tokens[w]] = gradPred", "cbow.inputVectors", "adds once",
+    ),
     "bias decayed in the gradient alone": (
         "cost_unrolled", "T1[:, 1:] += lam / m * Theta1[:, 1:]", "T1 += lam / m * Theta1",
         "costFunction.nn_params", "is l/m W, that of the cost nothing, in 6 of 51 elements",

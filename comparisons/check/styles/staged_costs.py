@@ -1,0 +1,383 @@
+"""A cost with a gradient where something comes between: a forward pass whose results both are given, a dictionary of parameters, sequences.
+
+`out, mu, logvar = model.forward(x)`, then `model.loss(x, out, mu, logvar)` and `model.backward(x, out)`; `loss_fn(model, X, acts, adv)`
+and `backward(model, X, acts, adv)` with the parameters in `model`; `calculate_total_loss(x, y)` of lists of sentences and `bptt(x, y)` of
+one. What the forward pass returns has the names that callers give it, or those of its `return`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from comparisons.check.repeated import repeated
+from comparisons.check.source import syntax
+from comparisons.check.styles.cost_arguments import Given, H, K, M, N, choices
+from comparisons.check.styles.costs import MOST, Objective, _key
+from comparisons.check.styles.integrable import is_a_gradient
+from comparisons.check.styles.network_access import found_arrays
+from comparisons.check.styles.network_arguments import (
+    constructor_arguments,
+    is_output,
+    is_x,
+    is_y,
+    parameters_of,
+    role,
+)
+from comparisons.check.styles.network_functions import CONTAINER
+from comparisons.check.styles.network_objects import assign, construct, held, returned_names
+from comparisons.check.styles.unguarded import told, unguard
+from comparisons.check.unit import UserError, UserFile
+
+Array = np.ndarray
+WAYS = 60
+"""Ways of filling the arguments that are tried."""
+CALLS = 1500
+"""Calls of the cost after which no other way is looked for."""
+STEPS = 4
+"""Length of a sequence."""
+WIDE = 12
+"""Sizes up to this are left as they are, where they have a default."""
+_FORWARD = re.compile(
+    r"_?(forward|feed_?forward|fprop|encode_decode|run|predict_proba|call|generate)\w*|__call__", re.IGNORECASE
+)
+_COST = re.compile(
+    r"(?!.*(grad|back|deriv|prime|plot|print))\w*(loss|cost|objective|nll|elbo|error|likelihood)\w*|J", re.IGNORECASE
+)
+_BACKWARD = re.compile(
+    r"_?(\w*backward\w*|\w*back_?prop\w*|bptt\w*|\w*grad(s|ients?)?\w*|bprop\w*|\w*backpropagat\w*)", re.IGNORECASE
+)
+_CHECKS = re.compile(r"\w*(check|numeric|clip|approx|test|plot|zero_?grad|update|apply)\w*", re.IGNORECASE)
+_MAKES = re.compile(
+    r"_?(init|make|create|build|new|setup|get|random|gen)\w*|\w*(init|params?|weights|model)", re.IGNORECASE
+)
+_TRUNCATED = re.compile(r"\w*trunc\w*|bptt_steps", re.IGNORECASE)
+
+
+@dataclass
+class Staged(Objective):
+    """A cost, a gradient, and what runs before them.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        What the results of `forward` are called; `forward` is empty if the others call it themselves.
+    container : str
+        The argument that holds the parameters.
+    value : object
+        What is given for it.
+    listed : bool
+        Whether the cost takes a list of sequences where the gradient takes one.
+    guards : tuple of float
+        Small numbers against log 0 that have been taken out.
+    """
+
+    outputs: tuple[str, ...] = ()
+    container: str = ""
+    value: Any = None
+    listed: bool = False
+    guards: tuple[float, ...] = ()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was assumed."""
+        staged = [f"{self.forward} runs before both"] if self.forward else []
+        return [
+            *super().remarks,
+            *staged,
+            *(["the cost is that of one sequence"] if self.listed else []),
+            *told(list(self.guards)),
+        ]
+
+    def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
+        if self.container:
+            arrays = held(self.value)
+            return {p: 0.5 * rng.standard_normal(a.shape) for p, a in arrays.items() if a.dtype.kind == "f"}
+        return super()._inner(rng)
+
+    def _stage(self, values: dict[str, Any], inner: dict[str, Array]) -> tuple[Any, dict[str, Any]]:
+        """A fresh object, and what there is to be given once the forward pass has run."""
+        made, pool = copy.deepcopy(self.template), copy.deepcopy(values)
+        if self.container:
+            pool[self.container] = copy.deepcopy(self.value)
+        for place, a in inner.items():
+            assign(pool[self.container] if self.container else made, place, a.copy())
+        return made, pool
+
+    def _forward(self, made: Any, pool: dict[str, Any]) -> None:
+        if self.forward:
+            returned = self._bound(made, self.forward, pool)
+            parts = list(returned) if isinstance(returned, tuple | list) and len(self.outputs) > 1 else [returned]
+            pool |= dict(zip(self.outputs, parts, strict=False))
+
+    def _bound(self, made: Any, name: str, pool: dict[str, Any], listed: bool = False) -> Any:
+        f = getattr(made, name) if self.owner else self.file.namespace[name]
+        given = {p.name: pool[p.name] for p in parameters_of(f) if p.name in pool}
+        if listed:
+            given = {n: [v] if is_x(n) or is_y(n) else v for n, v in given.items()}
+        return self.file.call(f, **given)
+
+    def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
+        made, pool = self._stage(values, inner)
+        with repeated(self.file.namespace, *([vars(made)] if made is not None else [])):
+            self._forward(made, pool)
+            returned = self._bound(made, self.cost, pool, self.listed)
+        return self._number(returned)
+
+    def _number(self, returned: Any) -> float:
+        parts = returned if isinstance(returned, tuple | list) else [returned]
+        numbers = [np.asarray(p, np.float64) for p in parts if isinstance(p, float | np.floating | np.ndarray)]
+        numbers = [a for a in numbers if a.size == 1]
+        if not numbers or not np.isfinite(numbers[0]).all():
+            raise UserError(f"{self.cost} returns no single number")
+        return float(numbers[0].reshape(()))
+
+    def _run(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> tuple[Any, dict[str, Any], Any]:
+        """The gradient, once the cost has been calculated, as in training."""
+        made, pool = self._stage(values, inner)
+        with repeated(self.file.namespace, *([vars(made)] if made is not None else [])):
+            self._forward(made, pool)
+            self._bound(made, self.cost, pool, self.listed)
+            returned = self._bound(made, name, pool)
+        return returned, pool, made
+
+    def _shown(self, returned: Any) -> dict[str, Array]:
+        own = {_key(p) for p in self.parameters}
+        parts = returned if isinstance(returned, tuple | list) else [returned]
+        for part in (p for p in parts if isinstance(p, dict)):
+            # Under the very names of the parameters, some of which may look like those of gradients: `d_W0` of a decoder.
+            found = {p: np.asarray(a, np.float64) for p, a in found_arrays(part) if _key(p) in own}
+            if 2 * len(found) >= len(own):
+                return found
+        return super()._shown(returned)
+
+    def dependent(self) -> tuple[str, ...]:
+        """Arrays on which the cost depends; of arguments only what is no data."""
+        return tuple(n for n in super().dependent() if n not in self.given or not self._inner(np.random.default_rng(0)))
+
+
+def find_staged(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterator[Staged]:
+    """Costs with gradients that the plain search for objectives does not find.
+
+    Parameters
+    ----------
+    file : UserFile
+    taken : frozenset of str
+    done : set of str
+        Members that have been found otherwise.
+    """
+    functions = {n: f for n, f in file.functions().items() if n not in taken and n not in done}
+    yield from _in(file, "", functions, [None])
+    for owner, cls in file.classes().items():
+        if owner in taken or any(d.startswith(f"{owner}.") for d in done):
+            continue
+        methods = {n: f for n, f in vars(cls).items() if callable(f) and not isinstance(f, type)}
+        yield from _in(file, owner, methods, _templates(file, cls))
+
+
+def _in(file: UserFile, owner: str, functions: dict[str, Any], templates: Any) -> Iterator[Staged]:
+    """Of the functions of a file or a class, pairs of a cost and a gradient that fit."""
+    costs = [n for n in functions if _COST.fullmatch(n)]
+    backs = [n for n in functions if _BACKWARD.fullmatch(n) and not _CHECKS.fullmatch(n) and n not in costs]
+    if not costs or not backs:
+        return
+    forwards = ["", *(n for n in functions if _FORWARD.fullmatch(n) and n not in (*costs, *backs))][:3]
+    for template in templates:
+        for back in backs[:3]:
+            best: tuple[int, Staged] | None = None
+            for cost, forward in itertools.product(costs[:4], forwards):
+                base = Staged(file, owner, cost, back, forward, template)
+                for found in _settled(base):
+                    agreeing = _agreeing(found)
+                    if agreeing and (best is None or agreeing > best[0]):
+                        best = agreeing, found
+            if best is not None:
+                pair = best[1]
+                pair.guards = tuple(unguard(file, owner, [n for n in (pair.cost, pair.gradient, pair.forward) if n]))
+                yield pair
+                return
+
+
+def _agreeing(found: Staged) -> int:
+    """How much speaks for a pair: agreeing gradients; one if none agrees but they are the gradient of no function at all."""
+    agreement = found.agreement()
+    if agreement is None:
+        return 0
+    return 2 * agreement[0] or int(len(found.parameters) > 1 and not found.owner and not is_a_gradient(found))
+
+
+def _templates(file: UserFile, cls: type) -> Iterator[Any]:
+    """An object with small sizes, whatever its defaults are."""
+    more: dict[str, Any] = {}
+    small = iter((2, 5, 3, 6, 4))
+    for p in parameters_of(cls):
+        if _TRUNCATED.fullmatch(p.name):
+            more[p.name] = 1000
+        elif isinstance(p.default, int) and not isinstance(p.default, bool) and p.default > WIDE:
+            known = {"input_size": N, "hidden_size": H - 1, "output_size": K, "batch_size": M, "epochs": 1}
+            more[p.name] = known.get(role(p.name)) or next(small, 2)
+    for arguments in itertools.islice(constructor_arguments(cls), 4):
+        try:
+            made = construct(file, cls, arguments | more)
+            copy.deepcopy(made)
+        except Exception:
+            continue
+        if not hasattr(made, "__dict__"):
+            return
+        for name, value in list(vars(made).items()):
+            if _TRUNCATED.fullmatch(name) and isinstance(value, int):
+                setattr(made, name, 1000)
+            elif role(name) == "batch_size" and type(value) is int:
+                setattr(made, name, M)
+        if any(a.size > 1 for a in held(made).values()):
+            yield made
+            return
+
+
+def _settled(base: Staged) -> Iterator[Staged]:
+    """The best way of filling the arguments."""
+    f = {n: base._method(n) for n in (base.cost, base.gradient, base.forward) if n}
+    asked = {n: [p.name for p in parameters_of(g) if p.default is p.empty][bool(base.owner) :] for n, g in f.items()}
+    outputs: tuple[str, ...] = ()
+    if base.forward:
+        wanted = {*asked[base.cost], *asked[base.gradient]}
+        offered = list(_output_names(base.file, base.owner, base.forward))
+        outputs = max(offered, key=lambda names: len(wanted & set(names)))
+        outputs = _aliased(outputs, [*asked[base.cost], *asked[base.gradient]], asked[base.forward])
+        used = {*asked[base.cost], *asked[base.gradient]} & set(outputs)
+        if not used and not base.owner:
+            return  # it would run for nothing
+    names = list(dict.fromkeys(n for some in asked.values() for n in some if n not in outputs))
+    container, values = "", [None]
+    if not base.owner:
+        container = next((n for n in names if CONTAINER.fullmatch(n) and not is_x(n)), "")
+        values = list(_containers(base.file)) if container else [None]
+        names = [n for n in names if n != container]
+    best: tuple[int, Staged] | None = None
+    spent = 0
+    for value, listed in itertools.product(values, (False, True)):
+        widths = tuple(
+            sorted({n for a in held(base.template if base.owner else value).values() for n in a.shape if n > 1})
+        )
+        for given in _fillings(names, widths, listed):
+            tried = replace(base, given=given, outputs=outputs, container=container, value=value, listed=listed)
+            if not _runs(tried):
+                continue
+            size = sum(a.size for a in tried._inner(np.random.default_rng(0)).values())
+            agreed = tried.agreement()
+            spent += 7 * size
+            if agreed is None:
+                continue
+            tried.scale = agreed[1]
+            if best is None or agreed[0] > best[0]:
+                best = agreed[0], tried
+            if agreed[2] or spent > CALLS:
+                break
+        if best is not None and (best[0] or spent > CALLS):
+            break
+    if best is not None:
+        yield best[1]
+
+
+def _runs(tried: Staged) -> bool:
+    """Whether the cost depends on arrays, for most of which a gradient comes back in their shapes."""
+    try:
+        tried.parameters = tried.dependent()
+        values, inner = tried._drawn(np.random.default_rng(7))
+        claims = tried._claims(values, inner)
+    except (UserError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return False
+    sizes = {n: np.shape((inner if n in inner else values)[n]) for n in tried.parameters}
+    if not claims or sum(int(np.prod(s)) for s in sizes.values()) > MOST or 2 * len(claims) < len(sizes):
+        return False
+    return all(n in sizes and a.shape == sizes[n] and np.isfinite(a).all() for n, a in claims.items())
+
+
+def _aliased(outputs: tuple[str, ...], asked: list[str], forward: list[str]) -> tuple[str, ...]:
+    """Names of results, where one that has none of its own is what is asked for as an output."""
+    wanted = [n for n in asked if n not in outputs and n not in forward and is_output(n)]
+    found = list(outputs)
+    for i, name in enumerate(found):
+        if name not in asked and wanted:
+            found[i] = wanted.pop(0)
+    return tuple(found)
+
+
+def _output_names(file: UserFile, owner: str, forward: str) -> Iterator[tuple[str, ...]]:
+    """What callers call the results of a forward pass, and what its `return` does."""
+    f = getattr(file.namespace[owner], forward) if owner else file.namespace[forward]
+    own = returned_names(f)
+    for node in ast.walk(syntax(file)):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or len(node.targets) != 1:
+            continue
+        called = node.value.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if name != forward or isinstance(called, ast.Attribute) != bool(owner):
+            continue
+        target = node.targets[0]
+        names = [ast.unparse(e) for e in target.elts] if isinstance(target, ast.Tuple) else [ast.unparse(target)]
+        if len(names) == max(1, len(own)):
+            yield tuple(names)
+    yield tuple(own) or ("output",)
+
+
+def _containers(file: UserFile) -> Iterator[Any]:
+    """Dictionaries and lists of parameters that the file's initialisers make."""
+    for name, f in file.functions().items():
+        if not _MAKES.fullmatch(name):
+            continue
+        for arguments in itertools.islice(constructor_arguments(f), 4):  # type: ignore[arg-type]
+            np.random.seed(1)  # noqa: NPY002
+            try:
+                value = file.call(f, **arguments)
+            except UserError:
+                continue
+            if isinstance(value, dict | list) and any(a.ndim == 2 for _, a in found_arrays(value)):
+                yield value
+                break
+
+
+def _fillings(names: list[str], widths: tuple[int, ...], listed: bool) -> Iterator[dict[str, Given]]:
+    """Ways of filling arguments, the likely ones first."""
+    lists = [[Given("fixed", value=_tokens(is_y(n)))] if listed else _choices(n, widths) for n in names]
+    if not all(lists):
+        return
+    places = itertools.product(*(range(len(given)) for given in lists))
+    for chosen in sorted(itertools.islice(places, 20_000), key=sum)[:WAYS]:
+        yield {n: given[i] for n, given, i in zip(names, lists, chosen, strict=True)}
+
+
+def _tokens(later: bool) -> list[int]:
+    """A short sequence of whole numbers, and what follows each of them."""
+    return [(2 * t + 3 * later) % K for t in range(STEPS)]
+
+
+def _choices(name: str, widths: tuple[int, ...]) -> list[Given]:
+    if re.fullmatch(r"(acts?|actions?|acs?|ac|chosen\w*|a_?s?)(_?batch|_?n|_?list)?", name, re.IGNORECASE):
+        return [Given("labels", (M,)), Given("labels", (M, 1)), Given("one-hot", (M, K))]
+    if re.fullmatch(
+        r"(adv\w*|returns?|rewards?|r|R|G|disc\w*|q\w*|v_?targets?|td\w*|weights?_?sample|baseline\w*|eps\w*|noise)",
+        name,
+    ):
+        return [Given("real", (M,)), Given("real", (M, 1)), Given("real", (M, K))]
+    if is_y(name):
+        wide = [Given("real", (M, n)) for n in widths]
+        # A word that comes twice tells `+=` from `=`.
+        plain = [g for g in choices(name) if g.kind != "fixed"]
+        return [*plain, *wide, Given("fixed", value=_tokens(True))]
+    if is_x(name) or re.fullmatch(r"(states?|obs\w*|observations?|xs|batch|inputs?)", name, re.IGNORECASE):
+        wide = [Given("real", shape) for n in widths for shape in ((M, n), (n, M)) if n != N]
+        return [Given("real", (M, N)), *wide, Given("real", (N, M)), Given("fixed", value=_tokens(False))]
+    return choices(name, widths) or [
+        Given("real", (M,)),
+        Given("labels", (M,)),
+        Given("real", (M, N)),
+        Given("real", (M, 1)),
+    ]
