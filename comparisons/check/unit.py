@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
+import linecache
 import re
 import sysconfig
 import traceback
@@ -77,7 +79,7 @@ def refuses(error: UserError) -> bool:
 
     It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, an array where it was
     given a cache or a number, or an object of some class, `out.in_bounds`, where it was given an array. Or it lacks what a container
-    sets from outside.
+    sets from outside, or what the training at the end of the file, which is not run, gives a global name.
     """
     cause = error.__cause__
     frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
@@ -85,6 +87,8 @@ def refuses(error: UserError) -> bool:
         return True
     if not frames or frames[-1].filename.startswith(_LIBRARIES):
         return False
+    if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
+        return cause.name in _set_at_the_top(frames[-1].filename)
     if _NO_ARRAY.search(str(cause)):
         return True
     if asked := _AN_ARRAY.search(str(cause)):
@@ -92,6 +96,23 @@ def refuses(error: UserError) -> bool:
     line = frames[-1].line or ""
     other_axes = ("values to unpack", "tuple index out of range")
     return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))
+
+
+@functools.cache
+def _set_at_the_top(path: str) -> frozenset[str]:
+    """Names that a file's own statements give a value, functions and classes aside."""
+    try:
+        waiting: list[ast.AST] = list(ast.parse("".join(linecache.getlines(path))).body)
+    except SyntaxError:
+        return frozenset()
+    found = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return frozenset(found)
 
 
 @dataclass

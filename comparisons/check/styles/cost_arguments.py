@@ -61,7 +61,7 @@ class Given:
     ----------
     kind : str
         `real`, `ones and more` (a first column of ones), `binary`, `one-hot`, `labels`, `labels from 1`, `numbers`, `positive`, `mask`,
-        `sampler`, `fixed`.
+        `masked` (0 where a mask of the same shape is), `sampler`, `fixed`.
     shape : tuple of int
     value : object
         Of what is fixed.
@@ -90,12 +90,18 @@ class Given:
             case "positive":
                 return rng.uniform(0.3, 3.0, self.shape)
             case "mask":
-                return (rng.random(self.shape) < 0.6).astype(float)
+                return self._mask()
+            case "masked":
+                return 0.5 * rng.standard_normal(self.shape) * self._mask()
             case "labels from 1":
                 return (1 + np.arange(M) % K).reshape(self.shape)
             case "sampler":
                 return Sampler()
         return self.value
+
+    def _mask(self) -> Array:
+        """Which entries are known: the same ones for a mask and for what it masks."""
+        return (np.random.default_rng(self.shape).random(self.shape) < 0.6).astype(float)
 
 
 def _reals(*shapes: tuple[int, ...]) -> list[Given]:
@@ -179,7 +185,7 @@ _FAMILIES: tuple[tuple[tuple[str, Given], ...], ...] = (
     ),
     (  # collaborative filtering, all in one vector: K users, H movies
         (r"params|parameters|theta|x0?", Given("real", ((K + H) * N,))),
-        (r"y|ratings", Given("real", (H, K))),
+        (r"y|ratings", Given("masked", (H, K))),
         (r"r|mask", Given("mask", (H, K))),
         (r"(num|n)_?users|nu", Given("fixed", value=K)),
         (r"(num|n)_?(movies|items)|nm", Given("fixed", value=H)),
@@ -190,7 +196,7 @@ _FAMILIES: tuple[tuple[tuple[str, Given], ...], ...] = (
         (
             (r"x|movies?\w*", Given("real", (H, N))),
             (r"theta|w|users?\w*", Given("real", (K, N))),
-            (r"y|ratings", Given("real", (H, K))),
+            (r"y|ratings", Given("masked", (H, K))),
             (r"r|mask", Given("mask", (H, K))),
             (r"b", Given("real", (1, K))),
             (r"lambda_?|lam\w*|reg\w*", Given("fixed", value=strength)),
@@ -216,7 +222,7 @@ def _families(names: list[str]) -> Iterator[dict[str, Given]]:
         found: dict[str, Given] = {}
         left = list(family)
         for name in names:
-            fitting = next((entry for entry in left if re.fullmatch(entry[0], name, re.IGNORECASE)), None)
+            fitting = next((e for e in left if re.fullmatch(rf"(my_?)?({e[0]})", name, re.IGNORECASE)), None)
             if fitting is not None:
                 left.remove(fitting)
                 found[name] = fitting[1]

@@ -365,7 +365,7 @@ class Objective:
         return scale if harmless and abs(scale - 1) > NEAR else 1.0
 
 
-_REGULARISER = re.compile(r"(lambda|lam|lamda|lmbda|lambd|reg)\w*", re.IGNORECASE)
+_REGULARISER = re.compile(r"(my_?)?(lambda|lam|lamda|lmbda|lambd|reg)\w*", re.IGNORECASE)
 _CALCULATED = re.compile(r"[@*+/]|\w\(|^-")
 """Shows that what stands in a `return` is no name."""
 

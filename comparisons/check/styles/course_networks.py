@@ -48,7 +48,7 @@ from scratch.course_practice import forward_propagation_n
 Array = np.ndarray
 FORWARD = re.compile(r"(lmodelforward|forwardpropagation|forwardprop|forwardpass|forwardpropagate|forward|feedforward|modelforward|nnforward|forwardmodel|deepforward|llayerforward|propagateforward|forwardprog)(propagation|prop|n|nn|model|deep|2layer|llayer|withdropout|dropout|withl2|)")  # fmt: skip
 BACKWARD = re.compile(r"(lmodelbackward|backwardpropagation|backwardprop|backwardpass|backwardpropagate|backpropagation|backpropagate|backprop|backward|modelbackward|nnbackward|backwardmodel|deepbackward|llayerbackward|propagatebackward)(propagation|prop|n|nn|model|deep|2layer|llayer|withregularization|withregularisation|withl2|withdropout|dropout|regularization|withreg|)")  # fmt: skip
-COST = re.compile(r"(compute|calculate|calc|get)?(cost|loss|crossentropy|crossentropycost|crossentropyloss|costfunction)(function|withregularization|withregularisation|withl2|withreg|regularization)?")  # fmt: skip
+COST = re.compile(r"(compute|calculate|calc|get)?(multiclass|binary|total|nn)?(cost|loss|crossentropy|crossentropycost|crossentropyloss|costfunction)(function|withregularization|withregularisation|withl2|withreg|regularization)?")  # fmt: skip
 LAMBDA, KEEP = 0.7, 0.8
 ALIASES: Aliases = {
     "X": ("x", "a0", "inputs", "input", "xtrain", "data", "trainx"),
@@ -448,6 +448,9 @@ class Network(PassModel):
         self, X: Array, Y: Array, AL: Array | None, cache: Any, m: int
     ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:  # fmt: skip
         f = self.file.namespace[self.functions.backward]
+        # The number of examples may be a global name, which the training sets.
+        wanted = [n for n in f.__code__.co_names if plain(n) in ALIASES["m"] and n not in self.file.own]
+        self.file.namespace |= dict.fromkeys(wanted, m)
         roles = {"AL": AL, "Y": Y.copy(), "cache": cache} | self._roles(X, Y)
         if isinstance(cache, dict):
             roles |= {n: a for n, a in cache.items() if n not in roles}

@@ -94,12 +94,15 @@ def divides_elsewhere(file: UserFile) -> bool:
 
 def adds(file: UserFile) -> bool:
     """Whether a file moves its weights by adding what it calculates."""
-    text = source_text(file)
-    return bool(
-        re.search(
-            r"\+=[^\n]*(lr|learning_rate|alpha|eta|\.dot\(|delta)|\+\s*(self\.)?(lr|learning_rate|eta|alpha)\s*\*", text
-        )
-    )
+    return any(not _OF_GRADIENT.match(moved["target"]) for moved in _ADDED.finditer(source_text(file)))
+
+
+_ADDED = re.compile(
+    r"^[ \t]*(?:self\.|\w+\.)*(?P<target>\w+)[^\n=]*?(?:\+=(?![ \t]*-)[^\n]*(?:lr|learning_rate|alpha|eta|\.dot\(|delta)|"
+    r"=[^\n]*\+[ \t]*(?:self\.)?(?:lr|learning_rate|eta|alpha)[ \t]*\*)",
+    re.MULTILINE,
+)
+_OF_GRADIENT = re.compile(r"d[A-Z]|d_?(w|b|weights?|bias(es)?)|\w*(grad|delta|nabla|loss|cost)", re.IGNORECASE)
 
 
 def told(factor: Factor, per_example: bool = False) -> str:
