@@ -497,7 +497,8 @@ def _halved(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         terms.append(node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             waiting += [node.left, node.right]
-    for node in terms:
+    # A factor of the whole has been looked for.
+    for node in (t for t in terms if t is not value):
         for factor in ("0.5", "2"):
             yield _with(statement, node, _parsed(f"{factor} * ({ast.unparse(node)})"))
 

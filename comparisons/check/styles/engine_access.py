@@ -12,7 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -207,9 +207,19 @@ def _given_operators(file: UserFile, cls: type) -> None:
 
 
 def _classes(file: UserFile) -> dict[str, type]:
-    """The file's classes, and those of files beside it that it imports."""
-    modules = [m for m in list(sys.modules.values()) if isinstance(getattr(m, "__loader__", None), Definitions)]
-    beside = {n: c for m in modules for n, c in vars(m).items() if isinstance(c, type) and c.__module__ == m.__name__}
+    """The file's classes, and those of files beside it from which it imports anything."""
+    beside: dict[str, type] = {}
+    seen: set[str] = set()
+    waiting = [file.namespace]
+    while waiting:
+        for thing in list(waiting.pop().values()):
+            name = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
+            module = sys.modules.get(name) if isinstance(name, str) and name not in seen else None
+            if isinstance(getattr(module, "__loader__", None), Definitions):
+                seen.add(str(name))
+                waiting.append(vars(module))
+            if isinstance(thing, type) and name in seen:
+                beside[thing.__name__] = thing
     return beside | file.classes()
 
 
