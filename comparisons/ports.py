@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,6 +103,14 @@ class Losses:
     subject: PortLoss
     reference: PortLoss
     targets: str
+
+
+class _Ends(NamedTuple):
+    """What stands behind the last layers of two models, by its name in `ENDS`, and how many outputs the reference's has."""
+
+    subject: str
+    reference: str
+    width: int
 
 
 def framework(kind: type) -> str | None:
@@ -428,9 +436,9 @@ class _Comparison:
         rows = [row for mode in modes for row in self._mode(mode)]
         return PortResult([*rows, *self._losses(ends)], tuple(remarks))
 
-    def _ends(self) -> tuple[str, str] | None:
-        """What stands behind the last layers of the two, by its name in `ENDS`; None if that is not known."""
-        found = []
+    def _ends(self) -> _Ends | None:
+        """What stands behind the last layers of the two; None if that is not known."""
+        found, width = [], 0
         for side in ("subject", "reference"):
             tensors = self._tensors(side, "float64", "evaluation")
             last = [a for n, a in tensors.items() if n.startswith("forward/") and n != "forward/output"][-1]
@@ -441,35 +449,34 @@ class _Comparison:
             if not fits:
                 return None
             found.append(fits[0])
-        return found[0], found[1]
+            width = last.shape[-1]
+        return _Ends(found[0], found[1], width)
 
-    def _heads(self, ends: tuple[str, str] | None) -> Iterator[str]:
+    def _heads(self, ends: _Ends | None) -> Iterator[str]:
         """Leave out what stands behind the last layers, where it differs as the losses of the two do."""
         pair = self.pairs["float64"]
         ours, theirs = (FRAMEWORK_NAMES[m.framework] for m in (pair.subject, pair.reference))
-        mine, right = ends or ("", "")
+        mine, right = ends[:2] if ends else ("", "")
         if {mine, right} in SAME_ENDS:
             for both in self.pairs.values():
                 both.subject.headless = both.reference.headless = True
             words = {"": "logits"}
             yield f"{ours} ends in {words.get(mine, mine)}, {theirs} in {words.get(right, right)}, as their losses may want it: compared before that"
 
-    def _losses(self, ends: tuple[str, str] | None) -> Iterator[dict[str, Any]]:
+    def _losses(self, ends: _Ends | None) -> Iterator[dict[str, Any]]:
         """The two losses of the same numbers before what stands behind the last layers."""
         if self.losses is None or ends is None:
             return
         rng, pair = np.random.default_rng([self.seed, 4]), self.pairs["float64"]
-        tensors = self._tensors("reference", "float64", "evaluation")
-        last = [a for n, a in tensors.items() if n.startswith("forward/") and n != "forward/output"][-1]
-        z = rng.standard_normal((BATCH, last.shape[-1]))
+        z = rng.standard_normal((BATCH, ends.width))
         targets = {
             "labels": rng.integers(0, z.shape[1], BATCH),
             "bits": rng.integers(0, 2, z.shape).astype(float),
             "numbers": rng.standard_normal(z.shape),
         }[self.losses.targets]
-        ours, theirs, (mine, right) = self.losses.subject, self.losses.reference, ends
+        ours, theirs = self.losses.subject, self.losses.reference
         try:
-            s, r = ours.of(ENDS[mine](z), targets), theirs.of(ENDS[right](z), targets)
+            s, r = ours.of(ENDS[ends.subject](z), targets), theirs.of(ENDS[ends.reference](z), targets)
         except (ValueError, RuntimeError, TypeError, IndexError):
             return  # it wants its outputs in another shape
         row: dict[str, Any] = {
@@ -658,18 +665,16 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1)
 
 
-def _misplaced(
-    ours: PortLoss, theirs: PortLoss, ends: tuple[str, str], z: Array, targets: Array, s: float, r: float
-) -> str:
+def _misplaced(ours: PortLoss, theirs: PortLoss, ends: _Ends, z: Array, targets: Array, s: float, r: float) -> str:
     """Which end of a model its loss does not fit, if with another both losses are the same."""
     words = {"": "no activation"}
-    for loss, end, other in ((ours, ends[0], r), (theirs, ends[1], s)):
+    for loss, end, other in ((ours, ends.subject, r), (theirs, ends.reference, s)):
         if loss.wants != end and abs(loss.of(ENDS[loss.wants](z), targets) - other) <= LOSS * abs(other):
             wanted = words.get(loss.wants, loss.wants)
             return (
                 f"the model ends in {words.get(end, end)}, where {loss.name} wants {wanted}: with that the losses agree"
             )
-    return f"{ours.name} after {words.get(ends[0], ends[0])} is not {theirs.name} after {words.get(ends[1], ends[1])}"
+    return f"{ours.name} after {words.get(ends.subject, ends.subject)} is not {theirs.name} after {words.get(ends.reference, ends.reference)}"
 
 
 def _said(setting: Any) -> str:

@@ -61,7 +61,7 @@ class KerasModel:
         self.layers = [ModelLayer(_plain(name), *_described(layer)) for name, (layer, _) in self._by_name.items()]
         sloping = [m for m in _leaves(self.model) if type(m) in _SLOPES]
         self.activations = [
-            ModelLayer(_plain(m.name), *(_SLOPES[type(m)][0], {"slope": float(getattr(m, _SLOPES[type(m)][1]))}))
+            ModelLayer(_plain(m.name), _SLOPES[type(m)][0], {"slope": float(getattr(m, _SLOPES[type(m)][1]))})
             for m in sloping
         ]
         drawing = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)

@@ -71,8 +71,7 @@ class TorchModel:
         self.layers = [ModelLayer(self._named[m], *_described(m)) for m in self._modules]
         sloping = [m for m in self.module.modules() if type(m) in _SLOPES]
         self.activations = [
-            ModelLayer(self._named[m], *(_SLOPES[type(m)][0], {"slope": getattr(m, _SLOPES[type(m)][1])}))
-            for m in sloping
+            ModelLayer(self._named[m], _SLOPES[type(m)][0], {"slope": getattr(m, _SLOPES[type(m)][1])}) for m in sloping
         ]
 
     def _noted(self, module: nn.Module, given: Any, output: Any) -> None:

@@ -44,6 +44,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Usual names of each role, in lower case without underscores."""
 
 
+def source_of(thing: Any) -> str:
+    """Source text; empty if there is none."""
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError):
+        return ""
+
+
 def plain(name: str) -> str:
     """A name as it is compared with others: `dA_prev` becomes `daprev`."""
     return name.lower().replace("_", "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,11 @@ PROPORTIONAL = 1e-6
 """Relative difference up to which claimed gradients are a multiple of the derivatives."""
 BENT = 0.01
 """Difference of the slopes on both sides, relative to the largest derivative, from which there is a kink: a smooth f has h f''."""
+
+
+def generator(case: Case) -> np.random.Generator:
+    """Random numbers of a case's own: of its seed and its name."""
+    return np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def repair(
         for place in places:
             same = (place.statement.lineno, type(place.statement)) == (edit.lineno, type(edit))
             if same and _agrees_with(file, place, edit, attempt, wanted):
-                return Repair(place.name, place.statement.lineno, _shown(place.statement), _shown(edit))
+                return Repair(place.name, place.statement.lineno, shown(place.statement), shown(edit))
     # What is handed on to the step before is forgotten most easily.
     handed = [p for p in places if any(_HANDED.search(t) for t in _targets(p.statement))]
     itself = [p for p in places if _adds_itself(p.statement)]
@@ -124,7 +124,7 @@ def repair(
                     return None
                 if _agrees_with(file, place, edited, attempt, wanted):
                     file.edits.append(ast.copy_location(edited, place.statement))
-                    return Repair(place.name, place.statement.lineno, _shown(place.statement), _shown(edited))
+                    return Repair(place.name, place.statement.lineno, shown(place.statement), shown(edited))
     return None
 
 
@@ -224,7 +224,8 @@ def _reached(tree: ast.Module, names: set[str]) -> set[str]:
     return found
 
 
-def _shown(statement: ast.stmt) -> str:
+def shown(statement: ast.stmt) -> str:
+    """A statement on one line, cut where it is long."""
     text = " ".join(ast.unparse(statement).split())
     return text if len(text) < 90 else text[:87] + "..."
 
@@ -374,16 +375,16 @@ def _undrawn(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
                 and drawn[0] in ast.walk(node.left.right)
             )
             if isinstance(node, ast.BinOp) and isinstance(node.left, ast.BinOp) and scaled:
-                yield _with(statement, node, ast.BinOp(node.left.left, node.left.op, _parsed(mask)))
+                yield exchanged(statement, node, ast.BinOp(node.left.left, node.left.op, _parsed(mask)))
             if node is drawn[0] or (isinstance(node, ast.Compare) and drawn[0] in ast.walk(node)):
-                yield _with(statement, node, _parsed(mask))
+                yield exchanged(statement, node, _parsed(mask))
 
 
 def _value(statement: ast.stmt) -> ast.expr | None:
     return getattr(statement, "value", None)
 
 
-def _with(statement: ast.stmt, old: ast.AST, new: ast.AST) -> ast.stmt:
+def exchanged(statement: ast.stmt, old: ast.AST, new: ast.AST) -> ast.stmt:
     """A copy of the statement with one node replaced."""
 
     class Put(ast.NodeTransformer):
@@ -431,16 +432,16 @@ def _swapped(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         for name in names:
             # What is added to itself was meant to be something else: `dW += reg * dW` for `dW += reg * W`.
             if name != here and (bool(_GRADIENT.search(name)) == gradient or here == added_to):
-                yield _with(statement, node, _parsed(name))
+                yield exchanged(statement, node, _parsed(name))
 
 
 def _transposed(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     for node in ast.walk(_value(statement) or ast.Pass()):
         if isinstance(node, ast.Attribute) and node.attr == "T":
-            yield _with(statement, node, node.value)
+            yield exchanged(statement, node, node.value)
     for node in _operands(statement):
-        yield _with(statement, node, ast.Attribute(copy.deepcopy(node), "T", ast.Load()))
-        yield _with(statement, node, _parsed(f"np.swapaxes({ast.unparse(node)}, -1, -2)"))
+        yield exchanged(statement, node, ast.Attribute(copy.deepcopy(node), "T", ast.Load()))
+        yield exchanged(statement, node, _parsed(f"np.swapaxes({ast.unparse(node)}, -1, -2)"))
 
 
 def _operators(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -458,14 +459,14 @@ def _operators(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
                 type(node.op)
             )
             if other is not None:
-                yield _with(statement, node, ast.BinOp(node.left, other, node.right))
-            yield _with(statement, node, node.left)
-            yield _with(statement, node, node.right)
+                yield exchanged(statement, node, ast.BinOp(node.left, other, node.right))
+            yield exchanged(statement, node, node.left)
+            yield exchanged(statement, node, node.right)
             if isinstance(node.op, ast.Sub):
-                yield _with(statement, node, ast.BinOp(node.right, ast.Sub(), node.left))
+                yield exchanged(statement, node, ast.BinOp(node.right, ast.Sub(), node.left))
             inner = node.left
             if isinstance(node.op, ast.Mult) and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult):
-                yield _with(statement, node, inner.left)  # two factors less: the derivative of a sigmoid
+                yield exchanged(statement, node, inner.left)  # two factors less: the derivative of a sigmoid
 
 
 def _compared(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -480,10 +481,10 @@ def _compared(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in other:
             continue
         for operator in other[type(node.ops[0])]:
-            yield _with(statement, node, ast.Compare(node.left, [operator()], node.comparators))
+            yield exchanged(statement, node, ast.Compare(node.left, [operator()], node.comparators))
         for name in names:
             if name != ast.unparse(node.left) and not _GRADIENT.search(name):
-                yield _with(statement, node.left, _parsed(name))
+                yield exchanged(statement, node.left, _parsed(name))
 
 
 def _halved(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -500,7 +501,7 @@ def _halved(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     # A factor of the whole has been looked for.
     for node in (t for t in terms if t is not value):
         for factor in ("0.5", "2"):
-            yield _with(statement, node, _parsed(f"{factor} * ({ast.unparse(node)})"))
+            yield exchanged(statement, node, _parsed(f"{factor} * ({ast.unparse(node)})"))
 
 
 def _shifted(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -509,9 +510,9 @@ def _shifted(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         if isinstance(node, ast.Subscript) and not any(isinstance(n, ast.Slice) for n in ast.walk(node.slice)):
             text = ast.unparse(node.slice)
             for more in (" - 1", " + 1"):
-                yield _with(statement, node.slice, _parsed(text + more))
+                yield exchanged(statement, node.slice, _parsed(text + more))
             if re.search(r"\w ?[-+] ?1$", text):
-                yield _with(statement, node.slice, _parsed(re.sub(r" ?[-+] ?1$", "", text)))
+                yield exchanged(statement, node.slice, _parsed(re.sub(r" ?[-+] ?1$", "", text)))
 
 
 def _squares(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -525,10 +526,10 @@ def _squares(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
                 continue
             for form in ("{} ** 2", "1 - {}", "1 - ({}) ** 2", "np.tanh({})", "({}) * (1 - ({}))", "1 - np.tanh({}) ** 2", "np.sum({}, axis=0)",
                          "np.sum({}, axis=1, keepdims=True)", "-({})"):  # fmt: skip
-                yield _with(statement, node, _parsed(f"({form.format(text, text)})"))
+                yield exchanged(statement, node, _parsed(f"({form.format(text, text)})"))
             inner = _inside(node)
             if inner is not None:
-                yield _with(statement, node, inner)
+                yield exchanged(statement, node, inner)
 
 
 def _inside(node: ast.AST) -> ast.expr | None:
@@ -556,13 +557,15 @@ def _softmaxes(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     for p in (n for n in read if not _GRADIENT.search(n)):
         for dp in (n for n in read if _GRADIENT.search(n)):
             for axis in (-1, 0, 1):
-                yield _with(statement, value, _parsed(f"{p} * ({dp} - np.sum({dp} * {p}, axis={axis}, keepdims=True))"))
+                yield exchanged(
+                    statement, value, _parsed(f"{p} * ({dp} - np.sum({dp} * {p}, axis={axis}, keepdims=True))")
+                )
     text = ast.unparse(value)
     for name in names:
         if re.fullmatch(r"(self\.)?(q|k|queries|keys)", name, re.IGNORECASE):
-            yield _with(statement, value, _parsed(f"({text}) / np.sqrt({name}.shape[-1])"))
+            yield exchanged(statement, value, _parsed(f"({text}) / np.sqrt({name}.shape[-1])"))
         elif re.fullmatch(r"(self\.)?(d_?k|d|dim|d_?model|d_?head|head_?(dim|size)|n_embd)", name):
-            yield _with(statement, value, _parsed(f"({text}) / np.sqrt({name})"))
+            yield exchanged(statement, value, _parsed(f"({text}) / np.sqrt({name})"))
 
 
 def _added(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -572,12 +575,12 @@ def _added(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         return
     text = ast.unparse(value)
     for name in names:
-        yield _with(statement, value, _parsed(f"({text}) + {name}"))
-        yield _with(statement, value, _parsed(f"({text}) - {name}"))
+        yield exchanged(statement, value, _parsed(f"({text}) + {name}"))
+        yield exchanged(statement, value, _parsed(f"({text}) - {name}"))
     own = [n for n in names if not _GRADIENT.search(n)]
     for name in own:
         for form in ("{}", "(1 - {})", "(1 - {} ** 2)", "{} * (1 - {})", "(1 - np.tanh({}) ** 2)"):
-            yield _with(statement, value, _parsed(f"({text}) * {form.format(name, name)}"))
+            yield exchanged(statement, value, _parsed(f"({text}) * {form.format(name, name)}"))
 
 
 def _added_paths(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -589,7 +592,7 @@ def _added_paths(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     for name in sorted((n for n in names if _GRADIENT.search(n)), key=len):
         for matrix in (n for n in names if _PARAMETER.search(n) and not _GRADIENT.search(n)):
             for form in ("{} @ {}.T", "{1}.T @ {0}"):
-                yield _with(statement, value, _parsed(f"{text} + {form.format(name, matrix)}"))
+                yield exchanged(statement, value, _parsed(f"{text} + {form.format(name, matrix)}"))
 
 
 def _added_products(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
@@ -601,7 +604,7 @@ def _added_products(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]
     for name in sorted((n for n in names if _GRADIENT.search(n)), key=len):
         for factor in (n for n in names if not _GRADIENT.search(n) and not _PARAMETER.search(n)):
             for form in ("{}", "(1 - {})"):
-                yield _with(statement, value, _parsed(f"({text}) + {name} * {form.format(factor)}"))
+                yield exchanged(statement, value, _parsed(f"({text}) + {name} * {form.format(factor)}"))
 
 
 def statement_edits(function: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int, ast.stmt]]:

@@ -279,6 +279,14 @@ class Style(Protocol):
         ...
 
 
+class Twinless:
+    """A style all of whose units are compared with something else than a twin: `worker.trace` asks it for that."""
+
+    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
+        """Never asked for."""
+        raise NotImplementedError
+
+
 @runtime_checkable
 class Differentiating(Protocol):
     """A style that compares some of its units with finite differences of the user's own forward pass: `options["differences"]`."""

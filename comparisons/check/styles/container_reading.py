@@ -20,7 +20,7 @@ from comparisons.check.styles.container_runs import Session, Stepped, Way
 from comparisons.check.styles.container_scripts import measured
 from comparisons.check.styles.cost_beside import Beside, Probed, beside, costs, penalised, value
 from comparisons.check.styles.network_arguments import role
-from comparisons.check.styles.network_reading import LOSS_TITLES, ratio, same
+from comparisons.check.styles.network_reading import LOSS_TITLES, even, ratio, same
 from comparisons.check.unit import UserError, UserFile
 from comparisons.plan import random_weights
 from comparisons.subject import ScratchModel
@@ -732,7 +732,7 @@ def _doubt(reading: Reading, probe: Probe) -> str:
         return "its output is that of no network known here"
     grads = probe.stepped.grads
     largest = [np.abs(g) for named in grads.values() for g in named.values() if g.size]
-    if reading.moved and largest and all(_even(g) for g in largest):
+    if reading.moved and largest and all(even(g) for g in largest):
         return "every parameter moves by the same amount: an adaptive update hides the gradients"
     if reading.way.offer.kinds and (reading.at_once or len(probe.x) == 1):
         return ""  # the loss is right by itself
@@ -746,8 +746,3 @@ def _something_between(reading: Reading, probe: Probe) -> bool:
         a.result is not None and b.given is not None and not same_up_to_shape(a.result, b.given)
         for a, b in itertools.pairwise(forward)
     )
-
-
-def _even(a: Array) -> bool:
-    moved = a[a > 0]
-    return moved.size > 0 and float(moved.min()) > 0.98 * float(moved.max())

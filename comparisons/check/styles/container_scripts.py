@@ -22,7 +22,7 @@ from comparisons.check.source import syntax
 from comparisons.check.styles.container_blocks import Part
 from comparisons.check.styles.container_drives import RATE, inside
 from comparisons.check.styles.network_arguments import is_x, is_y, role
-from comparisons.check.styles.network_scripts import dangerous
+from comparisons.check.styles.network_scripts import NoReturns, dangerous
 from comparisons.check.unit import UserFile
 
 Array = np.ndarray
@@ -70,7 +70,7 @@ class Script:
         self.prelude = [(_compiled(self.file, [s]), _assigned(s)) for s in self.before if _makes(s)]
         once = ast.parse("for _backproof_once in (0,): pass").body[0]
         assert isinstance(once, ast.For)
-        once.body = [_NoReturns().visit(copy.deepcopy(s)) for s in self.statement.body]
+        once.body = [NoReturns().visit(copy.deepcopy(s)) for s in self.statement.body]
         self.body = _compiled(self.file, [once])
 
     def names(self) -> set[str]:
@@ -218,19 +218,6 @@ def _makes(statement: ast.stmt) -> bool:
             isinstance(n, ast.Attribute) and plain(n.attr) in BACKWARD for n in ast.walk(statement)
         )
     return isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.If | ast.Global)
-
-
-class _NoReturns(ast.NodeTransformer):
-    """A body taken out of its function returns nothing."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return node
-
-    def visit_Return(self, node: ast.Return) -> ast.AST:
-        return ast.copy_location(ast.Pass(), node)
 
 
 def _compiled(file: UserFile, statements: list[ast.stmt]) -> CodeType:

@@ -114,6 +114,11 @@ def _flat() -> list[Given]:
     return [*_reals(*((n,) for n in lengths)), *_reals((N, 1), (N + 1, 1), (1, N), (1, N + 1))]
 
 
+def strengthened(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that are strengths of a penalty, with one that shows."""
+    return {n: STRENGTH for n, v in arguments.items() if STRENGTHS.fullmatch(n) and isinstance(v, float | int)}
+
+
 def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
     """What may be given for an argument of this name, the likely ones first.
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import parameters, plain, tree
+from comparisons.check.construct import copied
 from comparisons.check.styles.container_drives import Pool, Undrivable
 from comparisons.check.unit import UserError, UserFile
 from scratch import BinaryCrossEntropy, Loss, MeanSquaredError
@@ -107,7 +108,7 @@ def value(file: UserFile, f: Callable[..., Any], pool: dict[str, Any], swapped: 
     asked = [p.name for p in parameters(f) if p.default is p.empty]
     if len(asked) == 2 and "output" in pool and not _named(asked):
         first, second = ("y", "output") if swapped else ("output", "y")
-        given = {asked[0]: _copied(pool[first]), asked[1]: _copied(pool[second])}
+        given = {asked[0]: copied(pool[first]), asked[1]: copied(pool[second])}
     else:
         given = Pool(pool).given(f, True)
     result = file.call(f, **given)
@@ -120,10 +121,6 @@ def _named(asked: list[str]) -> bool:
     """Whether the names of two arguments say that they are inputs and targets, or which is the output."""
     bare = {plain(n) for n in asked}
     return bool(bare & {"x", "xtrain", "input", "inputs", "data", "features"})
-
-
-def _copied(a: Any) -> Any:
-    return a.copy() if isinstance(a, np.ndarray) else a
 
 
 def stand(name: str, f: Callable[..., Any], probed: list[Probed], loss: Loss, title: str) -> Beside | None:

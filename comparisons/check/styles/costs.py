@@ -18,17 +18,26 @@ import numpy as np
 
 from comparisons.check.differences import FLOOR, Derived, gradient, ratio
 from comparisons.check.homes import line
-from comparisons.check.styles.cost_arguments import BIAS, STATE, STRENGTH, STRENGTHS, VECTORS, Given, M, combinations
+from comparisons.check.styles.cost_arguments import (
+    BIAS,
+    STATE,
+    STRENGTH,
+    STRENGTHS,
+    VECTORS,
+    Given,
+    M,
+    combinations,
+    strengthened,
+)
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient, match_gradients
 from comparisons.check.styles.network_arguments import (
     RATE,
-    constructor_arguments,
     is_x,
     is_y,
     parameters_of,
     role,
 )
-from comparisons.check.styles.network_objects import FORWARD, assign, construct, held, returned_names
+from comparisons.check.styles.network_objects import FORWARD, assign, constructions, held, returned_names
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -440,17 +449,7 @@ def held_by_others(owner: str, taken: frozenset[str]) -> bool:
 
 
 def _templates(file: UserFile, cls: type) -> Iterator[Any]:
-    for arguments in itertools.islice(constructor_arguments(cls), 4):
-        try:
-            strong = {
-                n: STRENGTH for n, v in arguments.items() if STRENGTHS.fullmatch(n) and isinstance(v, float | int)
-            }
-            made = construct(file, cls, arguments | strong)
-            copy.deepcopy(made)
-        except Exception:
-            continue
-        if not hasattr(made, "__dict__"):
-            return
+    for made in constructions(file, cls, strengthened):
         for name, value in vars(made).items():
             number = isinstance(value, float | int) and not isinstance(value, bool)
             if number and role(name) in ("rate", "epochs"):

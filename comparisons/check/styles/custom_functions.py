@@ -25,9 +25,8 @@ from comparisons.check.locating import Spot, statement
 from comparisons.check.styles.function_arguments import PARAMETER, Filling, M, N, combinations
 from comparisons.check.styles.function_backends import Custom, TensorFlowFunction, double, found_in
 from comparisons.check.styles.known_functions import expected, explanations
-from comparisons.check.unit import Unit, UserError, UserFile, refuses
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile, refuses
 from comparisons.tolerance import largest
-from comparisons.trace import Model
 from scratch import architecture
 
 Array = np.ndarray
@@ -160,7 +159,7 @@ def agrees(derived: Derived) -> bool:
     return bool((np.abs(a - b)[~derived.kinks] <= tolerance).all())
 
 
-class CustomFunctions:
+class CustomFunctions(Twinless):
     """Functions with a backward pass of their own, in a framework."""
 
     name = "custom functions"
@@ -182,10 +181,6 @@ class CustomFunctions:
                     file.notes.append(f"{custom.name} is not compared: {why}")
         file.mutated.clear()
         return units
-
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: nothing here has a twin."""
-        raise NotImplementedError
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """Output and gradients."""

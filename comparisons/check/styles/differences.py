@@ -6,7 +6,6 @@ Only the user's own forward pass is differentiated here; whether it computes wha
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.differences import Derived, gradient
+from comparisons.check.differences import Derived, generator, gradient
 from comparisons.check.source import syntax
 from comparisons.check.styles.accumulating_pairs import find_accumulating_pairs
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
@@ -31,8 +30,7 @@ from comparisons.check.styles.opened_training import find_opened
 from comparisons.check.styles.staged_costs import find_staged
 from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
 from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
-from comparisons.check.unit import Unit, UserError, UserFile
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from scratch import architecture
 
 SHAPE = (5, 4)
@@ -121,7 +119,7 @@ Thing = (
 )
 
 
-class Differences:
+class Differences(Twinless):
     """Backward code without a twin."""
 
     name = "differences"
@@ -167,13 +165,9 @@ class Differences:
         file.mutated.clear()
         return units
 
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: nothing here has a twin."""
-        raise NotImplementedError
-
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The gradients beside derivatives of the user's own forward pass."""
-        rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+        rng = generator(case)
         thing = self._things[unit.name]
         if isinstance(thing, FunctionPair):
             return list(thing.derived(rng, unit.cases.index(case)))

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.homes import source_tree
 from comparisons.check.siblings import Definitions
+from comparisons.check.styles.engine_operations import product
 from comparisons.check.styles.network_arguments import required
 from comparisons.check.unit import UserError, UserFile
 
@@ -159,19 +161,15 @@ class Engine:
             case 1:
                 getattr(out, self.back)(self.cls(np.array(upstream)))
             case 2:
-                getattr(_product(out, self.cls(np.array(upstream), **(self.flags or {}))).sum(), self.back)()
+                getattr(product(out, self.cls(np.array(upstream), **(self.flags or {}))).sum(), self.back)()
             case 3:
-                getattr(_product(out, self.cls(np.array(upstream)) if self.arrays else float(upstream)), self.back)()
+                getattr(product(out, self.cls(np.array(upstream)) if self.arrays else float(upstream)), self.back)()
             case _:
                 getattr(out, self.back)()
 
     def upstream(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         """A random weighting; ones where the engine takes none."""
         return np.ones(shape) if self.weighting == 4 else rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
-
-
-def _product(a: Any, b: Any) -> Any:
-    return a * b if hasattr(a, "__mul__") else a.mul(b)
 
 
 def registered(file: UserFile) -> None:
@@ -243,14 +241,6 @@ def engines(file: UserFile, taken: frozenset[str]) -> Iterator[Engine]:
             if found is not None:
                 yield found
                 break
-
-
-def source_of(thing: Any) -> str:
-    """Source text; empty if there is none."""
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):
-        return ""
 
 
 def _flags(cls: type) -> dict[str, Any]:

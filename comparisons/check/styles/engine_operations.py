@@ -88,19 +88,20 @@ def _sum(a: Any, b: Any) -> Any:
     return a + b if hasattr(a, "__add__") else a.add(b)
 
 
-def _product(a: Any, b: Any) -> Any:
+def product(a: Any, b: Any) -> Any:
+    """Of two values of an engine, by its operator or its method."""
     return a * b if hasattr(a, "__mul__") else a.mul(b)
 
 
 def _shared_twice(a: Any, b: Any) -> Any:
-    product = _product(a, b)
-    return _product(product, _sum(product, a))
+    ab = product(a, b)
+    return product(ab, _sum(ab, a))
 
 
 _SHARED: tuple[tuple[str, str, Callable[..., Any], int], ...] = (
     ("sum", "a + a", lambda a: _sum(a, a), 1),
-    ("product", "a * a", lambda a: _product(a, a), 1),
-    ("twice", "a * b + a", lambda a, b: _sum(_product(a, b), a), 2),
+    ("product", "a * a", lambda a: product(a, a), 1),
+    ("twice", "a * b + a", lambda a, b: _sum(product(a, b), a), 2),
     ("order", "(a * b) * (a * b + a)", _shared_twice, 2),
 )
 _ARGUMENTS: dict[str, list[tuple[str, tuple[Any, ...], dict[str, Any]]]] = {

@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.calling import plain
+from comparisons.check.calling import plain, source_of
 from comparisons.check.differences import Derived, gradient, row
 from comparisons.check.edits import repaired
 from comparisons.check.locating import Spot, statement
 from comparisons.check.styles.custom_functions import agrees
-from comparisons.check.styles.engine_access import SCALARS, Engine, engines, source_of
+from comparisons.check.styles.engine_access import SCALARS, Engine, engines
 from comparisons.check.styles.engine_operations import Operation, functions, operations
 from comparisons.check.styles.network_arguments import required
-from comparisons.check.unit import Unit, UserError, UserFile, refuses
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile, refuses
 from scratch import architecture
 
 Array = np.ndarray
@@ -314,7 +313,7 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> 
     return a * (np.where(np.arange(a.size) % 2, 1.0, -1.0).reshape(shape) if shape else 1.0)
 
 
-class Engines:
+class Engines(Twinless):
     """Autograd engines."""
 
     name = "engines"
@@ -334,10 +333,6 @@ class Engines:
                 units.append(_unit(engined, members))
         file.mutated.clear()
         return units
-
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: nothing here has a twin."""
-        raise NotImplementedError
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """Gradients of all operations."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -21,14 +20,13 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.calling import tree
-from comparisons.check.differences import Derived
+from comparisons.check.differences import Derived, generator
 from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.source import syntax
 from comparisons.check.styles.function_pairs import FunctionPair
 from comparisons.check.styles.lazy_arguments import kind_of_number
 from comparisons.check.styles.network_arguments import required
-from comparisons.check.unit import Unit, UserError, UserFile
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from scratch import architecture
 
 Array = np.ndarray
@@ -179,7 +177,7 @@ class NodeBackward:
         setattr(node, graph.after, users)
 
 
-class GraphNodes:
+class GraphNodes(Twinless):
     """The nodes of a file's graphs, each compared alone."""
 
     name = "graph nodes"
@@ -208,13 +206,9 @@ class GraphNodes:
         file.mutated.clear()
         return units
 
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: its own forward pass is differentiated."""
-        raise NotImplementedError
-
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The gradients beside derivatives of the node's own value."""
-        rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+        rng = generator(case)
         return list(self._pairs[unit.name].derived(rng, unit.cases.index(case)))
 
 

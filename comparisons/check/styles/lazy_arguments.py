@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import tree
+from comparisons.check.construct import copied
 from comparisons.check.styles.network_arguments import parameters_of
 from comparisons.check.unit import UserError, UserFile
 
@@ -48,7 +49,6 @@ TOKENS: tuple[Array, ...] = (
 )
 HEADS, SIZE, VOCABULARY = 3, 3, 5
 _DICTIONARY = re.compile(r"\w*param(eter)?s?|p|weights|theta|model|\w*config|\w*opts?|h_?par\w*|hyper\w*|state(_dict)?")
-_STATISTIC = re.compile(r"\w*(running|moving)_\w+|\w*_(mean|var)")
 _WEIGHT = re.compile(r"(\w*_)?(w|weights?|kernels?|filters?|filt|theta|u|v)(_?\w{0,4}|_?(q|k|v|o|out|in|query|key|value|proj)\w*)|w[a-z]{0,4}\d?|\w+_w|\w*weights?|wte|wpe|\w*embed\w*|e|table|proj\w*|k",
                      re.IGNORECASE)  # fmt: skip
 _VECTOR = re.compile(r"(\w*_)?(b|bias(es)?|gamma|beta|g|gain|scale|shift|offset|alpha|slope)(_?\w{0,6})|b[a-z]{0,4}\d?|\w*(bias|gamma|beta|scale|shift|gain)\w*", re.IGNORECASE)  # fmt: skip
@@ -163,7 +163,7 @@ class Entries(dict[str, Any]):
         self._place, n = place, len(place)
         inside = {p: v for p, v in filled.items() if p[:n] == place and len(p) > n}
         for p, value in inside.items():
-            self[p[n]] = _copied(value) if len(p) == n + 1 else Entries(p[: n + 1], inside)
+            self[p[n]] = copied(value) if len(p) == n + 1 else Entries(p[: n + 1], inside)
 
     def __missing__(self, key: str) -> Any:
         if not isinstance(key, str):
@@ -275,7 +275,7 @@ def arguments(f: Callable[..., Any], filled: Filled, options: Options) -> dict[s
     given: dict[str, Any] = {}
     for p in _parameters(f):
         if (p.name,) in filled:
-            given[p.name] = _copied(filled[(p.name,)])
+            given[p.name] = copied(filled[(p.name,)])
             continue
         value = _default(p, options)
         if value is not _OPEN:
@@ -297,10 +297,6 @@ def run(file: UserFile, function: str, filled: Filled, options: Options) -> Any:
     f = file.namespace[function]
     np.random.seed(0)  # noqa: NPY002
     return file.call(f, **arguments(f, filled, options))
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 _OPEN, _OMITTED = object(), object()

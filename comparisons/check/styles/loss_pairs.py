@@ -8,7 +8,6 @@ beside its cost is told in docs/verdicts.md.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,13 +16,12 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.calling import plain
-from comparisons.check.differences import Derived, gradient, ratio
+from comparisons.check.differences import Derived, generator, gradient, ratio
 from comparisons.check.known_losses import Sample, Samples
 from comparisons.check.styles.loss_scales import Factor, factor_of, is_accepted, told
 from comparisons.check.styles.loss_sites import Site, sites
 from comparisons.check.styles.losses import PREDICTION, TARGET
-from comparisons.check.unit import Unit, UserError, UserFile
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from scratch import architecture
 from scratch.activations import sigmoid, softmax
 
@@ -328,7 +326,7 @@ def _is_target(name: str) -> bool:
     return bare not in PREDICTION and (bare in TARGET or bool(re.search("label|target|true|similar|flag", bare)))
 
 
-class LossPairs:
+class LossPairs(Twinless):
     """Losses that are neither squared errors nor cross-entropies.
 
     Parameters
@@ -357,13 +355,9 @@ class LossPairs:
         file.mutated.clear()
         return units
 
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: there are finite differences instead."""
-        raise NotImplementedError
-
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The loss and its gradients beside what they should be."""
-        rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+        rng = generator(case)
         return list(self._pairs[unit.name].derived(rng))
 
 

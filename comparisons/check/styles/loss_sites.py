@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import parameters, plain
+from comparisons.check.construct import copied
 from comparisons.check.homes import Home, homes, resolve, without_guards
 from comparisons.check.known_losses import JUDGED
 from comparisons.check.members import changed, is_gradient, snapshot
 from comparisons.check.styles.activations import DERIVATIVE, FLAGS
-from comparisons.check.styles.losses import GRADIENT, PREDICTION, TARGET, TYPES, VALUE, gradient_names
+from comparisons.check.styles.losses import GRADIENT, PREDICTION, TARGET, TYPES, VALUE, asked_for, gradient_names
 from comparisons.check.styles.network_objects import returned_names
 from comparisons.check.unit import UserError, UserFile
 
@@ -148,7 +149,7 @@ class Site:
     def arguments(self) -> list[str]:
         """Arrays that the loss takes."""
         f = self.both()[0]
-        return [p.name for p in _asked(f) if not _setting(p.name)]
+        return [p.name for p in asked_for(f) if not _setting(p.name)]
 
     def settings(self) -> list[float]:
         """Numbers in the code: defaults, what its object holds, constants."""
@@ -202,7 +203,7 @@ class Site:
         given: Values = {}
         for p in (p for p in parameters(f) if p.default is p.empty):
             if p.name in values:
-                given[p.name] = _copied(values[p.name])
+                given[p.name] = copied(values[p.name])
             elif plain(p.name) in TYPES:
                 given[p.name] = np.float64
             elif plain(p.name) in _COUNTS and "margin" not in plain(p.name) and self.kind != "contrastive":
@@ -225,8 +226,8 @@ class Site:
             if isinstance(returned, tuple) and len(names) == len(returned)
             else {}
         )
-        asked = _asked(g)
-        given: Values = {p.name: _copied(values[p.name]) for p in asked if p.name in values}
+        asked = asked_for(g)
+        given: Values = {p.name: copied(values[p.name]) for p in asked if p.name in values}
         left = [n for n in values if n not in given]
         for p in (p for p in asked if p.name not in given):
             bare = plain(p.name)
@@ -234,19 +235,19 @@ class Site:
                 left if bare in PREDICTION or len(left) == 1 else []
             )
             if p.name in shown:
-                given[p.name] = _copied(shown[p.name])
+                given[p.name] = copied(shown[p.name])
             elif bare in _UPSTREAM:
                 given[p.name] = 1.0
             elif bare in ("actfn", "activation", "act"):
                 given[p.name] = Identity()
             elif bare == "z" and len(left) == 0:
-                given[p.name] = _copied(
+                given[p.name] = copied(
                     values[next((n for n in values if _meaning(n) == "prediction"), next(iter(values)))]
                 )
             elif bare in ("cache", "caches", "ctx", "context", "saved") and isinstance(returned, tuple):
                 given[p.name] = returned[-1]
             elif fitting:
-                given[p.name] = _copied(values[fitting[0]])
+                given[p.name] = copied(values[fitting[0]])
                 left.remove(fitting[0])
             elif bare in _COUNTS:
                 given[p.name] = _length(values)
@@ -389,7 +390,7 @@ def _one(file: UserFile, owner: str, name: str) -> Iterator[Site]:
     several = len(names) > 1 and not flags
     if not flags and not (several and any(re.search(r"grad|^d", n) for n in names[1:])):
         return
-    if len([p for p in _asked(f) if not _setting(p.name)]) < 2 or (
+    if len([p for p in asked_for(f) if not _setting(p.name)]) < 2 or (
         owner and not isinstance(_static(file, owner, name), staticmethod)
     ):
         return
@@ -474,10 +475,6 @@ def _of_entry(file: UserFile, table: str, key: Any, f: FunctionType, g: Function
     return Site(file, label, (label,), lambda: (f, g, None), known, "", guards, f.__code__.co_firstlineno)
 
 
-def _asked(f: Callable[..., Any]) -> list[inspect.Parameter]:
-    return [p for p in parameters(f) if p.default is p.empty and plain(p.name) not in TYPES]
-
-
 def _setting(name: str) -> bool:
     return (plain(name) in NUMBERS and plain(name) not in ("m", "q")) or plain(name) in _COUNTS
 
@@ -496,10 +493,6 @@ def _meaning(name: str) -> str:
 
 def _length(values: Values) -> int:
     return len(next(a for a in values.values() if isinstance(a, np.ndarray)))
-
-
-def _copied(a: Any) -> Any:
-    return a.copy() if isinstance(a, np.ndarray) else a
 
 
 def _is_vector(parts: Any) -> bool:

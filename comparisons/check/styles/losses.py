@@ -286,16 +286,16 @@ def _sort(called: str) -> str:
 def _fits(file: UserFile, found: Found) -> bool:
     """Whether a cost takes a prediction and a target, and nothing else that it cannot do without."""
     if found.before:
-        one, labels = (_asked(resolve(file, found.owner, n)) for n in (found.before, found.gradient))
+        one, labels = (asked_for(resolve(file, found.owner, n)) for n in (found.before, found.gradient))
         return len(one) == len(labels) == 1 and plain(labels[0].name) in TARGET and plain(labels[0].name) not in ("d",)
     if (
         found.gradient
-        and len(_asked(of := resolve(file, found.owner, found.gradient))) > 2
+        and len(asked_for(of := resolve(file, found.owner, found.gradient))) > 2
         and "z" not in (_told(of) or {}).values()
     ):
         return False
     name = found.value or found.gradient
-    asked = _asked(resolve(file, found.owner, name))
+    asked = asked_for(resolve(file, found.owner, name))
     return len(asked) == 2 or (len(asked) in (2, 3) and not found.value)
 
 
@@ -303,7 +303,8 @@ TYPES = ("dtype", "nptype", "floattype")
 """Names of arguments that say of which type the numbers are."""
 
 
-def _asked(f: Callable[..., Any]) -> list[Any]:
+def asked_for(f: Callable[..., Any]) -> list[Any]:
+    """Arguments without a default, but for those that name a type of numbers."""
     return [p for p in parameters(f) if p.default is p.empty and plain(p.name) not in TYPES]
 
 
@@ -312,7 +313,7 @@ def _arguments(
 ) -> dict[str, Any]:
     """Values of a function's arguments; `raw` is what the prediction was calculated from."""
     given: dict[str, Any] = {}
-    asked = _asked(f)
+    asked = asked_for(f)
     told = _told(f)
     for i, p in enumerate(asked):
         name = plain(p.name)
@@ -331,7 +332,7 @@ def _arguments(
 
 def _told(f: Callable[..., Any]) -> dict[str, str] | None:
     """Which argument is which, if the names say so."""
-    asked = _asked(f)
+    asked = asked_for(f)
     if len(asked) < 2:
         return None
     names = {p.name: plain(p.name) for p in asked}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +13,11 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.calling import parameters, plain
-from comparisons.check.differences import Derived, ratio
+from comparisons.check.differences import Derived, generator, ratio
 from comparisons.check.members import Place, changed, is_gradient, is_memory, places, snapshot, speaks_of
 from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.network_arguments import constructor_arguments, is_y
-from comparisons.check.unit import Unit, UserError, UserFile
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from scratch import architecture
 
 Array = np.ndarray
@@ -210,7 +208,7 @@ def _gradient(new: dict[Place, Array], place: Place, shape: tuple[int, ...]) -> 
     return next(iter((*fitting, *same, *spoken)), None)
 
 
-class ModuleTwins:
+class ModuleTwins(Twinless):
     """Classes that are made from a module."""
 
     name = "module twins"
@@ -258,13 +256,9 @@ class ModuleTwins:
         file.mutated.clear()
         return units
 
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: the module is the reference."""
-        raise NotImplementedError
-
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """All that both have."""
-        rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+        rng = generator(case)
         return list(self._twins[unit.name].derived(rng))
 
 

@@ -7,14 +7,13 @@ at the output. Which loss, and its scale, are found as for networks that are rec
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.differences import Derived, contracted, jacobian
+from comparisons.check.differences import Derived, contracted, generator, jacobian
 from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
 from comparisons.check.styles.network_arguments import is_output
 from comparisons.check.styles.network_reading import (
@@ -272,7 +271,7 @@ class Drawn:
 
 def drawn_case(access: Access, reading: NumericReading, case: Case) -> Drawn:
     """Fresh numbers, and the derivatives of the user's output."""
-    rng = np.random.default_rng([case.seed, zlib.crc32(case.id.encode())])
+    rng = generator(case)
     m, chain = case.batches[0], reading.chain
     params = drawn(access, chain, rng)
     x, y = drawn_batch(chain.sizes, m, rng)

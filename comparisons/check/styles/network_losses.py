@@ -40,8 +40,7 @@ from comparisons.check.styles.network_arguments import (
     required,
 )
 from comparisons.check.styles.network_objects import construct
-from comparisons.check.unit import Unit, UserError, UserFile
-from comparisons.trace import Model
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from scratch import architecture
 
 Array = np.ndarray
@@ -453,7 +452,7 @@ def _noting(f: Callable[..., Any], backward: bool, number: int, calls: list[Call
     return noting
 
 
-class NetworkLosses:
+class NetworkLosses(Twinless):
     """Classes that know their own loss and its gradients."""
 
     name = "network losses"
@@ -492,10 +491,6 @@ class NetworkLosses:
                     break  # with more in it, it would be told once more
         file.mutated.clear()
         return units
-
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: nothing here has a twin."""
-        raise NotImplementedError
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """The gradients beside derivatives of the loss."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from comparisons.check.locating import Spot
-from comparisons.check.repair import statement_edits
+from comparisons.check.repair import exchanged, shown, statement_edits
 from comparisons.check.styles.network_scripts import ScriptAccess, edited
 
 SECONDS = 6.0
@@ -51,14 +51,9 @@ def mended(access: ScriptAccess, agrees: Callable[[ScriptAccess], bool]) -> tupl
             edit.block[:] = kept
         if right:
             return edit.told, Spot(
-                access.loop.function, edit.line, _text(next(s for s in kept if s.lineno == edit.line))
+                access.loop.function, edit.line, shown(next(s for s in kept if s.lineno == edit.line))
             )
     return None
-
-
-def _text(statement: ast.stmt) -> str:
-    text = " ".join(ast.unparse(statement).split())
-    return text if len(text) < 90 else text[:87] + "..."
 
 
 def _edits(access: ScriptAccess, function: ast.FunctionDef) -> Iterator[Edit]:
@@ -80,7 +75,7 @@ def _edits(access: ScriptAccess, function: ast.FunctionDef) -> Iterator[Edit]:
 
 
 def _told(old: ast.stmt, new: ast.stmt) -> str:
-    return f"line {old.lineno}: `{_text(old)}` agrees as `{_text(new)}`"
+    return f"line {old.lineno}: `{shown(old)}` agrees as `{shown(new)}`"
 
 
 def _moved(access: ScriptAccess, block: list[ast.stmt]) -> Iterator[Edit]:
@@ -113,7 +108,7 @@ def _masked(block: list[ast.stmt], masks: list[str]) -> Iterator[Edit]:
                     call,
                     *(n for n in ast.walk(s.value) if isinstance(n, ast.Compare) and call in ast.walk(n)),
                 ):
-                    new = _with(s, old, ast.parse(mask, mode="eval").body)
+                    new = exchanged(s, old, ast.parse(mask, mode="eval").body)
                     told = f"another mask is drawn on the way back than {mask} of the forward pass ({_told(s, new)})"
                     yield Edit(block, [*block[:i], new, *block[i + 1 :]], s.lineno, told)
             if not drawn and re.search(r"d|err|grad|g", target, re.IGNORECASE) and mask not in ast.unparse(s):
@@ -121,13 +116,3 @@ def _masked(block: list[ast.stmt], masks: list[str]) -> Iterator[Edit]:
                 after = ast.parse(f"{target} = {target} * {mask}").body[0]
                 told = f"the mask {mask} is not applied on the way back: `{target} *= {mask}` is missing after line {s.lineno}"
                 yield Edit(block, [*block[:i], again, after, *block[i + 1 :]], s.lineno, told)
-
-
-def _with(statement: ast.stmt, old: ast.AST, new: ast.AST) -> ast.stmt:
-    class Put(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    result = Put().visit(copy.deepcopy(statement, {id(old): old}))
-    assert isinstance(result, ast.stmt)
-    return result

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.dropping import dropped
 from comparisons.check.styles.network_access import (
@@ -111,6 +112,27 @@ class Instance:
     def has_rate(self) -> bool:
         """Whether the learning rate is an attribute."""
         return any(role(n) == "rate" and isinstance(v, float | int) for n, v in vars(self.template).items())
+
+
+def constructions(file: UserFile, cls: type, more: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[Any]:
+    """Objects of a class, for each of the first ways in which its constructor runs; none where they hold nothing.
+
+    Parameters
+    ----------
+    file : UserFile
+    cls : type
+    more : callable
+        Arguments to put over those that a way has.
+    """
+    for arguments in itertools.islice(constructor_arguments(cls), 4):
+        try:
+            made = construct(file, cls, arguments | more(arguments))
+            copy.deepcopy(made)
+        except Exception:
+            continue
+        if not hasattr(made, "__dict__"):
+            return
+        yield made
 
 
 def construct(file: UserFile, cls: type, arguments: dict[str, Any]) -> Any:
@@ -331,14 +353,7 @@ def batched(f: Callable[..., Any], cls: type | None = None) -> bool:
     # Layers that it holds, each with a backward method of its own.
     others = {n for n in re.findall(r"(?<!self)(?<!super\(\))\.(\w+)\(", text) if n in BACKWARD}
     near = [c for c in getattr(f, "__globals__", {}).values() if isinstance(c, type) and c is not cls]
-    return any(_BATCHED.search(_text(vars(c)[n])) for c in near for n in others & vars(c).keys())
-
-
-def _text(f: Any) -> str:
-    try:
-        return inspect.getsource(f)
-    except (OSError, TypeError):
-        return ""
+    return any(_BATCHED.search(source_of(vars(c)[n])) for c in near for n in others & vars(c).keys())
 
 
 def returned_names(f: Callable[..., Any] | None) -> list[str]:

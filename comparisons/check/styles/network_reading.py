@@ -625,7 +625,7 @@ def _mismatch(arch: Architecture, weights: Weights, x: Array, y: Array, name: st
     return Mismatch(case, plan, name, given[name], given[name], given, 0.0)
 
 
-def _even(a: Array) -> bool:
+def even(a: Array) -> bool:
     """Whether all elements that are not 0 are of one size, but for an epsilon."""
     moved = a[a > 0]
     return moved.size > 0 and float(moved.min()) > 0.98 * float(moved.max())
@@ -650,7 +650,7 @@ def doubt(access: Access, reading: Reading) -> str:
     except (UserError, ValueError):
         return ""
     largest = [np.abs(g) for named in grads.values() for g in named.values() if g.size]
-    if reading.shows == "update" and largest and all(_even(g) for g in largest):
+    if reading.shows == "update" and largest and all(even(g) for g in largest):
         return "every parameter moves by the same amount: an adaptive update hides the gradients"
     layers = reading.arch.layers
     cut = layers if isinstance(layers[-1][1], Dense) else layers[:-1]

@@ -56,7 +56,7 @@ class Loop:
     """Names in it and in the functions that it calls, once they have been asked for."""
 
 
-class _NoReturns(ast.NodeTransformer):
+class NoReturns(ast.NodeTransformer):
     """A body taken out of its function returns nothing."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -321,7 +321,7 @@ def _once(loop: Loop) -> ast.For:
     """The loop's body, to be run once; `break` and `continue` stay what they are."""
     once = ast.parse("for _backproof_once in (0,): pass").body[0]
     assert isinstance(once, ast.For)
-    once.body = [_NoReturns().visit(copy.deepcopy(s)) for s in loop.body if not _looks_on(s, loop.body)]
+    once.body = [NoReturns().visit(copy.deepcopy(s)) for s in loop.body if not _looks_on(s, loop.body)]
     return once
 
 

@@ -20,12 +20,12 @@ import numpy as np
 
 from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.repeated import repeated
-from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices
+from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
 from comparisons.check.styles.costs import MOST, NEAR, Objective
 from comparisons.check.styles.integrable import is_a_gradient
-from comparisons.check.styles.network_arguments import RATE, constructor_arguments, is_x, is_y, parameters_of, role
+from comparisons.check.styles.network_arguments import RATE, is_x, is_y, parameters_of, role
 from comparisons.check.styles.network_functions import Patched
-from comparisons.check.styles.network_objects import construct
+from comparisons.check.styles.network_objects import constructions
 from comparisons.check.styles.opened_functions import (
     COST,
     Turn,
@@ -315,15 +315,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
             more[name] = STRENGTH
         elif re.fullmatch(r"_?(momentum|mu)|decrease_const|decay_?rate", name):
             more[name] = 0.0
-    for arguments in itertools.islice(constructor_arguments(cls), 4):
-        strong = {n: STRENGTH for n, v in arguments.items() if STRENGTHS.fullmatch(n) and isinstance(v, float | int)}
-        try:
-            made = construct(file, cls, arguments | more | strong)
-            copy.deepcopy(made)
-        except Exception:
-            continue
-        if not hasattr(made, "__dict__"):
-            return
+    for made in constructions(file, cls, lambda arguments: more | strengthened(arguments)):
         for name, value in list(vars(made).items()):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 number = {"batch_size": M, "epochs": 1, "rate": RATE}.get(role(name))

@@ -115,9 +115,6 @@ class Reading:
     told: str = ""
 
 
-_ENTRY = re.compile(r"""\[['"](val|value|data|param)['"]\]""")
-
-
 class OptimizerObjects:
     """Classes that are optimizers."""
 
@@ -155,7 +152,8 @@ def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | 
     given = _arguments(cls, kind)
     for form in _forms(cls, step):
         held = itertools.product(
-            (False, True) if "layer" in form and _ENTRY.search(source_text(file)) else (False,), _names(file, form)
+            (False, True) if "layer" in form and _Entries.READ.search(source_text(file)) else (False,),
+            _names(file, form),
         )
         for entries, names in held:
             reading = Reading(kind, step, form, given, GradientDescent(RATE), names=names, entries=entries)
@@ -481,18 +479,17 @@ class _Gradient(np.ndarray):
 class _Entries(dict[str, Any]):
     """A parameter and its gradient as entries of a dictionary, whatever they are called."""
 
+    VALUES = ("val", "value", "data", "param")
+    READ = re.compile(rf"""\[['"]({"|".join(VALUES)})['"]\]""")
+
     def __init__(self, a: Array, g: Array) -> None:
-        super().__init__(
-            dict.fromkeys(("val", "value", "data", "param"), a) | dict.fromkeys(("grad", "gradient", "g", "d"), g)
-        )
+        super().__init__(dict.fromkeys(self.VALUES, a) | dict.fromkeys(("grad", "gradient", "g", "d"), g))
         self._first = a
 
     @property
     def value(self) -> Array:
         """The parameter as it is now."""
-        return next(
-            (a for n, a in self.items() if n in ("val", "value", "data", "param") and a is not self._first), self._first
-        )
+        return next((self[n] for n in self.VALUES if self[n] is not self._first), self._first)
 
 
 class _Parameter:

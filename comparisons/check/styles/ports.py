@@ -15,17 +15,16 @@ from comparisons.case import Case
 from comparisons.check.homes import source_tree
 from comparisons.check.port_losses import losses
 from comparisons.check.repro_port import PortLines, port_lines
-from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from comparisons.errors import BackproofError
 from comparisons.ports import Incomparable, PortResult
-from comparisons.trace import Model
 from scratch import Dense, architecture
 
 _MAKES = re.compile(r"\b(nn|layers|keras|Sequential|Module|Model)\b")
 _FRAMEWORK_WORDS = re.compile(r"torch|keras|tensorflow|tf|pt|pytorch|ported|port|original|_", re.IGNORECASE)
 
 
-class Ports:
+class Ports(Twinless):
     """Models of both frameworks, paired."""
 
     name = "ports"
@@ -58,10 +57,6 @@ class Ports:
             framework = ports.framework(type(model))
             if framework is not None:
                 yield name, framework
-
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """Never asked for: `port` compares."""
-        raise NotImplementedError
 
     def port(self, file: UserFile, unit: Unit, case: Case) -> PortResult:
         """The comparison of one pair."""

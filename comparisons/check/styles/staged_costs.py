@@ -32,7 +32,7 @@ from comparisons.check.styles.network_arguments import (
     role,
 )
 from comparisons.check.styles.network_functions import CONTAINER
-from comparisons.check.styles.network_objects import assign, construct, held, returned_names
+from comparisons.check.styles.network_objects import assign, constructions, held, returned_names
 from comparisons.check.styles.unguarded import told, unguard
 from comparisons.check.unit import UserError, UserFile
 
@@ -223,14 +223,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
         elif isinstance(p.default, int) and not isinstance(p.default, bool) and p.default > WIDE:
             known = {"input_size": N, "hidden_size": H - 1, "output_size": K, "batch_size": M, "epochs": 1}
             more[p.name] = known.get(role(p.name)) or next(small, 2)
-    for arguments in itertools.islice(constructor_arguments(cls), 4):
-        try:
-            made = construct(file, cls, arguments | more)
-            copy.deepcopy(made)
-        except Exception:
-            continue
-        if not hasattr(made, "__dict__"):
-            return
+    for made in constructions(file, cls, lambda _: more):
         for name, value in list(vars(made).items()):
             if _TRUNCATED.fullmatch(name) and isinstance(value, int):
                 setattr(made, name, 1000)

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.styles.costs import held_by_others
 from comparisons.check.styles.network_arguments import RATE, constructor_arguments, parameters_of, role
@@ -207,7 +208,7 @@ def find_trained_inside(file: UserFile, taken: frozenset[str]) -> Iterator[Train
         if (
             held_by_others(name, taken)
             or not method
-            or not re.search(r"self\.\w*(loss|cost|error)\w*\s*\+?=", _source(cls))
+            or not re.search(r"self\.\w*(loss|cost|error)\w*\s*\+?=", source_of(cls))
         ):
             continue
         for ready, pairs in _prepared(file, cls):
@@ -223,13 +224,6 @@ def _works(found: TrainedInside) -> bool:
         return found.settle()
     except (UserError, ValueError, TypeError, IndexError, KeyError, AttributeError):
         return False
-
-
-def _source(cls: type) -> str:
-    try:
-        return inspect.getsource(cls)
-    except (OSError, TypeError):
-        return ""
 
 
 def _prepared(file: UserFile, cls: type) -> Iterator[tuple[Any, Any]]:

@@ -26,9 +26,8 @@ from comparisons.check.differences import Derived
 from comparisons.check.homes import source_text, source_tree
 from comparisons.check.locating import Spot, statement
 from comparisons.check.styles.engine_access import BACKWARDS, Engine, engines
-from comparisons.check.unit import Unit, UserError, UserFile
+from comparisons.check.unit import Twinless, Unit, UserError, UserFile
 from comparisons.ports import PortResult
-from comparisons.trace import Model
 from scratch import architecture
 
 Array = np.ndarray
@@ -314,7 +313,7 @@ def accumulates(engine: Engine) -> bool:
     return first is not None and second is not None and np.allclose(second, 2 * first)
 
 
-class TrainingLoops:
+class TrainingLoops(Twinless):
     """Loops that train, with an engine of the file or with torch."""
 
     name = "training loops"
@@ -333,10 +332,6 @@ class TrainingLoops:
             units = []
         file.mutated.clear()
         return units
-
-    def model(self, file: UserFile, unit: Unit, case: Case) -> Model:
-        """None: nothing here has a twin."""
-        raise NotImplementedError
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
         """Gradients in the second step."""

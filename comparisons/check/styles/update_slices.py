@@ -864,9 +864,6 @@ def _spot(found: Slice, wrong: list[str]) -> int:
     return found.pieces[0].line
 
 
-Trajectory = dict[str, list[Array]]
-
-
 def _run(step: Any, n: int) -> list[dict[str, Array]]:
     drawn = plan(_case("probe", n, Adam(0.1)))
     params = {name: a.copy() for name, a in flatten(drawn.weights.params)}
