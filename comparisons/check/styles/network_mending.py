@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from comparisons.check.locating import Spot
-from comparisons.check.repair import exchanged, shown, statement_edits
+from comparisons.check.statement_edits import every_edit, exchanged, shown
 from comparisons.check.styles.network_scripts import ScriptAccess, edited
 
 SECONDS = 6.0
@@ -69,7 +69,7 @@ def _edits(access: ScriptAccess, function: ast.FunctionDef) -> Iterator[Edit]:
     )
     for block in blocks:
         yield from _masked(block, masks)
-    for block, i, new in statement_edits(function):
+    for block, i, new in every_edit(function):
         old = block[i]
         yield Edit(block, [*block[:i], new, *block[i + 1 :]], old.lineno, _told(old, new))
 
