@@ -8,6 +8,7 @@ from typing import NamedTuple
 _NAME = re.compile(r"(?:step(?P<step>\d+)/)?(?P<group>[a-z]+)(?:/(?P<owner>[^.]+)(?:\.(?P<rest>.+))?)?")
 _PHASES = {
     "forward": "forward",
+    "setting": "forward",
     "evaluation": "forward",
     "loss": "loss",
     "grad": "gradient",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reference.model import Draw, ModelLayer, UnknownLayer
+from reference.keras_dropping import dropping, recurrent_rates, without_attention_dropout
+from reference.model import Draw, Drop, ModelLayer, UnknownLayer
 from scratch.layer import Array, require
 from scratch.weights import Arrays
 
@@ -40,10 +42,12 @@ class KerasModel:
     Parameters
     ----------
     model : keras.Model
-        Sequential, functional, or a class with `get_config`; built.
+        Sequential, functional, or a class with `get_config`; one that is not built gets weights of its own.
     example : ndarray
         An input, images in (m, h, w, c): with it the order of the layers is found out.
     dtype : {"float64", "float32"}
+    make : callable, optional
+        Makes such a model anew: for one that has no configuration it can be copied from.
 
     Raises
     ------
@@ -54,9 +58,12 @@ class KerasModel:
     framework = "tensorflow"
     headless = False
 
-    def __init__(self, model: Any, example: Array, dtype: str) -> None:
-        self.model, self.dtype = _in_precision(model, dtype), dtype
+    def __init__(self, model: Any, example: Array, dtype: str, make: Callable[[], Any] | None = None) -> None:
+        self.model, self.dtype = _in_precision(model, dtype, example, make), dtype
+        without_attention_dropout(_leaves(self.model))
+        self.inside = recurrent_rates(_leaves(self.model))
         self._run(example, training=False)
+        self.drops: tuple[Drop, ...] = tuple(self._drops)
         self._by_name = dict(self._seen)
         self.layers = [ModelLayer(_plain(name), *_described(layer)) for name, (layer, _) in self._by_name.items()]
         sloping = [m for m in _leaves(self.model) if type(m) in _SLOPES]
@@ -64,14 +71,20 @@ class KerasModel:
             ModelLayer(_plain(m.name), _SLOPES[type(m)][0], {"slope": float(getattr(m, _SLOPES[type(m)][1]))})
             for m in sloping
         ]
-        drawing = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)
-        self.random = tuple(m.name for m in _leaves(self.model) if isinstance(m, drawing))
+        self.random = tuple(m.name for m in _leaves(self.model) if type(m).__name__.startswith("Random"))
 
     def _run(self, x: Array | Any, training: bool) -> Any:
         """Output; what the layers with parameters gave stands in `_seen`, before a fused activation."""
         self._seen: dict[str, tuple[Any, Any]] = {}
         self._given: dict[str, Any] = {}
-        with _watched(self.model, self._seen, self._given):
+
+        def last() -> str:
+            return _plain(next(reversed(self._seen), ""))
+
+        with (
+            _watched(self.model, self._seen, self._given),
+            dropping(_leaves(self.model), last, training) as self._drops,
+        ):
             return self.model(x if tf.is_tensor(x) else tf.constant(_as(x, self.dtype)), training=training)
 
     def _variables(self) -> Iterator[tuple[str, str, Any]]:
@@ -167,18 +180,14 @@ def _as(x: Array, dtype: str) -> Array:
     return x if x.dtype.kind in "iu" else x.astype(dtype)
 
 
-def _in_precision(model: Any, dtype: str) -> Any:
+def _in_precision(model: Any, dtype: str, example: Array, make: Callable[[], Any] | None) -> Any:
     """A copy in that precision, with the same weights, stochastic state included."""
-    config = _separated(_with_dtype(model.get_config(), dtype))
-    kept = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        copied = type(model).from_config(config)
-        if not copied.built:
-            copied.build(model.input_shape)
-    finally:
-        keras.config.set_floatx(kept)
-    for mine, theirs in zip(copied.weights, model.weights, strict=True):
+    with _floats(dtype):
+        copied = _copied(model, dtype, make)
+        _name_by_attribute(copied, "")
+        if not copied.built or not copied.weights:
+            copied(tf.constant(_as(example[:1], dtype)))
+    for mine, theirs in zip(copied.weights, model.weights, strict=bool(model.weights)):
         mine.assign(theirs.numpy())
     if dtype == "float64":
         for layer in _leaves(copied):
@@ -187,6 +196,49 @@ def _in_precision(model: Any, dtype: str) -> Any:
                 if type(value) is float:
                     setattr(layer, name, np.float64(value))
     return copied
+
+
+@contextmanager
+def _floats(dtype: str) -> Iterator[None]:
+    """Let layers that are made have a precision, unless they ask for another."""
+    kept = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(kept[0])
+        keras.config.set_dtype_policy(kept[1])
+
+
+def _copied(model: Any, dtype: str, make: Callable[[], Any] | None) -> Any:
+    """A model of the same configuration; of a class of somebody's own, or with layers that have none, made once more."""
+    kind = type(model)
+    try:
+        if make is not None and not kind.__module__.startswith("keras."):
+            return make()
+        config = _separated(_with_dtype(model.get_config(), dtype))
+        try:
+            return kind.from_config(config)
+        except TypeError:
+            taken = inspect.signature(kind.__init__).parameters
+            return kind(**{name: value for name, value in config.items() if name in taken})
+    except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+        if make is not None and kind.__module__.startswith("keras."):
+            return make()
+        raise UnknownLayer(f"{kind.__name__} cannot be copied: {' '.join(str(error).split())[:200]}") from error
+
+
+def _name_by_attribute(owner: Any, prefix: str) -> None:
+    """Call the layers of a class of somebody's own as its attributes: Keras counts on with every copy."""
+    if type(owner).__module__.startswith("keras."):
+        return
+    for attribute, value in list(vars(owner).items()):
+        several = isinstance(value, list | tuple)
+        for i, layer in enumerate(value if several else [value]):
+            if attribute[0] != "_" and isinstance(layer, keras.layers.Layer):
+                layer.name = f"{prefix}{attribute}{i if several else ''}"
+                _name_by_attribute(layer, f"{layer.name}_")
 
 
 def _with_dtype(config: Any, dtype: str) -> Any:

@@ -44,6 +44,31 @@ class ModelLayer:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Drop:
+    """One use of dropout, seen as the model ran in evaluation.
+
+    Attributes
+    ----------
+    name : str
+        Of its layer, or of the function that was called.
+    kind : str
+        `dropout`, `spatial dropout`, `alpha dropout`, `gaussian dropout`, `noise`.
+    rate : float
+        Share that is dropped; of noise its standard deviation.
+    after : str
+        The layer with parameters that ran last before it; empty at the beginning.
+    always : bool
+        Whether it drops in evaluation too.
+    """
+
+    name: str
+    kind: str
+    rate: float
+    after: str
+    always: bool
+
+
 class Model(Protocol):
     """Somebody's model, made to run in one precision.
 
@@ -55,7 +80,11 @@ class Model(Protocol):
     activations : list of ModelLayer
         Those with a number of their own, which has another default in each framework: `leaky_relu`, `elu` with their `slope`.
     random : tuple of str
-        Names of layers that draw random numbers in training.
+        Names of layers that draw random numbers in training and cannot be switched off.
+    drops : tuple of Drop
+        Where it drops at random, in the order in which it ran; `differentiate` does without.
+    inside : dict of str to (float, float)
+        Recurrent layers that drop inside: rates of their inputs and of their states.
     entering : dict of str to ndarray
         What each layer with parameters was given in the last pass.
     headless : bool
@@ -66,6 +95,8 @@ class Model(Protocol):
     layers: list[ModelLayer]
     activations: list[ModelLayer]
     random: tuple[str, ...]
+    drops: tuple[Drop, ...]
+    inside: dict[str, tuple[float, float]]
     entering: dict[str, Array]
     headless: bool
 
@@ -78,7 +109,7 @@ class Model(Protocol):
         ...
 
     def differentiate(self, x: Array, draw: Draw, training: bool) -> dict[str, Array]:
-        """One pass, forward and backward from a drawn upstream gradient, by names as in a trace.
+        """One pass without dropout, forward and backward from a drawn upstream gradient, by names as in a trace.
 
         `forward/<layer>`, `forward/output`, `grad/<layer>.output` (with respect to the layer's output), `grad/<layer>.W`, ...,
         `grad/model.input` unless the input is whole numbers; in training `step1/buffer/<layer>.running_mean`, ...

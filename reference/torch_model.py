@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from reference.model import Draw, ModelLayer, UnknownLayer
+from reference.model import Draw, Drop, ModelLayer, UnknownLayer
+from reference.torch_dropping import Dropping, without_attention_dropout
 from scratch.layer import Array, require
 from scratch.weights import Arrays
 
@@ -51,6 +52,7 @@ class TorchModel:
 
     framework = "torch"
     headless = False
+    random: tuple[str, ...] = ()
 
     def __init__(self, module: nn.Module, example: Array, dtype: str, time_first: bool = False) -> None:
         self.module = _unstacked(copy.deepcopy(module)).to(getattr(torch, dtype)).cpu()
@@ -59,7 +61,8 @@ class TorchModel:
             if hasattr(m, "inplace"):
                 m.inplace = False  # it would write over the output of the layer before
         self._named = {m: name.replace(".", "_") or "model" for name, m in self.module.named_modules()}
-        self.random = tuple(n for m, n in self._named.items() if type(m).__name__.find("Dropout") >= 0 and m.p > 0)
+        self.inside: dict[str, tuple[float, float]] = {}
+        without_attention_dropout(self.module)
         self._modules: list[nn.Module] = []
         self._padded: dict[nn.Module, Callable[[], None]] = {}
         self._flattened: dict[nn.Module, tuple[int, ...]] = {}
@@ -68,6 +71,7 @@ class TorchModel:
         self.module.eval()
         # With gradients, as without them an encoder layer takes a short cut past its own layers.
         self._forward(self._entering(example, dtype), self._noted)
+        self.drops: tuple[Drop, ...] = tuple(self._dropping.drops)
         self.layers = [ModelLayer(self._named[m], *_described(m)) for m in self._modules]
         sloping = [m for m in self.module.modules() if type(m) in _SLOPES]
         self.activations = [
@@ -86,14 +90,25 @@ class TorchModel:
 
     def _forward(self, x: Tensor, seen: Callable[[nn.Module, Any, Any], Any]) -> Tensor:
         self._flattening = _Flattening(self._turned)
+        self._dropping = Dropping(self.module.training)
         leaves = [m for m in self._named if _has_parameters(m) or not list(m.children())]
         hooks = [m.register_forward_hook(seen) for m in leaves]
+        hooks += [m.register_forward_pre_hook(self._running) for m in leaves]
+        hooks += [m.register_forward_hook(self._ran) for m in leaves]
         try:
-            with self._flattening:
+            with self._flattening, self._dropping:
                 return _first(self.module(x))
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _running(self, module: nn.Module, given: Any) -> None:
+        self._dropping.running = self._named[module]
+
+    def _ran(self, module: nn.Module, given: Any, output: Any) -> None:
+        self._dropping.running = ""
+        if _has_parameters(module):
+            self._dropping.last = self._named[module]
 
     def _entering(self, x: Array, dtype: str) -> Tensor:
         """Images to channels first; whole numbers stay."""
@@ -160,7 +175,8 @@ class TorchModel:
             output = last[1]
         there, back = self._outside(output, last)
         leaving = np.array(there(output.detach().numpy()), order="C")
-        output.backward(torch.from_numpy(np.ascontiguousarray(back(draw(leaving.shape).astype(leaving.dtype)))))
+        upstream = torch.from_numpy(np.ascontiguousarray(back(draw(leaving.shape).astype(leaving.dtype))))
+        (output * upstream).sum().backward()
         tensors = {f"forward/{name}": _leaving(t, m) for name, (m, t) in outputs.items()} | {"forward/output": leaving}
         for name, (module, t) in reversed(outputs.items()):
             if t.grad is not None:

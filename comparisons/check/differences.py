@@ -78,6 +78,8 @@ class Derived:
         The line that is wrong, likewise.
     twin : Samples, optional
         Of the value of a known loss, which is compared with a framework's by `known_losses.beside_torch`.
+    whole : Derived, optional
+        What it is a part of, of which the derivative was taken.
     """
 
     tensor: str
@@ -91,6 +93,7 @@ class Derived:
     cause: str = ""
     spot: Spot | None = None
     twin: Samples | None = None
+    whole: Derived | None = None
 
 
 def jacobian(f: Callable[[Array], Array], a: Array) -> tuple[Array, Array]:

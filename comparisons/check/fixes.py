@@ -11,6 +11,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
     # An edit that was tried
     (r"with (`.+`) in place of (`.+`) it agrees", r"write \1 in place of \2"),
     (r"gradients are never reset", "set them to 0 before each backward()"),
+    (r"(\S+) is bound to a new array, and the one that", r"change it in place, as \1[...] = ... does"),
+    (r"^the look-ahead goes the wrong way", "flip the sign of the velocity in the look-ahead"),
+    (r"^the look-ahead (\S+) is not used", r"calculate the gradients with \1"),
+    (r"^the look-ahead .* times as far .*; the (factor \S+|learning rate) is missing", r"multiply the velocity by the \1 there"),
     # Scales
     (r"divided by m once too often", "divide by m once: drop one 1/m"),
     (r"the 1/m is missing", "divide by m, the number of examples"),
@@ -57,6 +61,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (r"dropout acts in evaluation", "in evaluation hand the input on as it is"),
     (r"batch's statistics are used in evaluation", "use running_mean and running_var in evaluation"),
     (r"the running average is not updated", "store the new running average"),
+    (r"step counter is raised for every parameter", "raise it once a step, before the first parameter is updated"),
     (r"not kept from step to step", "store it for the next step"),
     (r"^Adam without bias correction(.*)$", r"divide the moments by 1 - beta^t"),
     (r"step counter is one too high", "count the first step as 1, not 2"),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.book_layers import LAYERS
+from comparisons.check.data_imports import ENCODERS
 from comparisons.check.stand_ins import stand_ins
 
 Array = np.ndarray
@@ -55,10 +56,10 @@ class Placeholder:
     def __init__(self, name: str) -> None:
         self._backproof_name = name
 
-    def __getattr__(self, attribute: str) -> Placeholder:
+    def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        return Placeholder(f"{self._backproof_name}.{attribute}")
+        return ENCODERS.get(attribute) or Placeholder(f"{self._backproof_name}.{attribute}")
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         return (Missing,)
@@ -67,7 +68,7 @@ class Placeholder:
         # As a decorator (numba.jit) it leaves the function as it is.
         if len(args) == 1 and isinstance(args[0], types.FunctionType) and not kwargs:
             return args[0]
-        raise ImportError(f"{self._backproof_name} is not installed")
+        raise ImportError(f"{self._backproof_name} is not here")
 
 
 def stand_in(statement: ast.stmt, error: ImportError, namespace: dict[str, Any], notes: list[str]) -> None:
@@ -79,6 +80,14 @@ def stand_in(statement: ast.stmt, error: ImportError, namespace: dict[str, Any],
         _members(statement, namespace, notes)
     else:
         notes.append(f"line {statement.lineno}: {error}")
+
+
+def without(statement: ast.stmt, namespace: dict[str, Any]) -> None:
+    """Give the names of an import that is there for data sets alone, which are not loaded."""
+    assert isinstance(statement, ast.Import | ast.ImportFrom)
+    for alias in statement.names:
+        name = alias.asname or (alias.name.partition(".")[0] if isinstance(statement, ast.Import) else alias.name)
+        namespace[name] = ENCODERS.get(alias.name) or Placeholder(alias.name)
 
 
 def _module(alias: ast.alias, namespace: dict[str, Any], notes: list[str]) -> None:

@@ -48,7 +48,12 @@ class Source(Protocol):
     def find(self) -> Found: ...
     def trace(self, unit: Unit, case: Case, dtype: str, draw: int = 0) -> Answer: ...
     def locate(
-        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+        self,
+        unit: Unit,
+        case: Case,
+        wanted: dict[str, Array],
+        parts: dict[str, tuple[Array, ...]],
+        sound: frozenset[str] = frozenset(),
     ) -> dict[str, Spot]: ...
     def mend(
         self, unit: Unit, case: Case, wanted: dict[str, Array], derived: tuple[Derived, ...] = ()
@@ -152,6 +157,7 @@ def judge_all(
         for i, unit in enumerate(units):
             progress(unit.name, i, len(units))
             checked.append(judge.unit(unit))
+            judge.remember(checked[-1])
     run = f"{started:%Y%m%dT%H%M%SZ}-seed{seed}"
     tables = RunTables(
         frame("discrepancies", [{"run": run} | row for c in checked for row in c.rows]),
@@ -217,6 +223,8 @@ class Judge:
     """How often one may still look for an edit in vain: that takes long."""
     vain: set[str] = field(default_factory=set)
     """Functions and classes for which it was in vain: another reading of the same would be so too."""
+    sound: frozenset[str] = frozenset()
+    """Functions and classes that have been found right by themselves."""
 
     def unit(self, unit: Unit) -> Checked:
         """One unit on all its cases; after an error or a time-out the remaining ones are left out."""
@@ -253,6 +261,15 @@ class Judge:
             checked.rows += rows
         checked.remarks, checked.unseen = tuple(remarks), tuple(unseen)
         return checked
+
+    def remember(self, checked: Checked) -> None:
+        """Whether the functions and classes of a unit are right by themselves, for what uses them."""
+        verdicts = {row["verdict"] for row in checked.rows}
+        members = {member.partition(".")[0] for member in checked.unit.members}
+        if "match" in verdicts and not verdicts & {*FAILING, "error"}:
+            self.sound |= members
+        else:
+            self.sound -= members
 
     def _against(self, run: Run, drawn: Plan, framework: str) -> tuple[list[dict[str, Any]], list[str]]:
         case, s64 = run.case, run.s64
@@ -337,11 +354,13 @@ class Judge:
         if wanted and len(checked.spots) < LOCATED:
             worst = {row["tensor"]: row["worst_index"] for row in rows if "worst_index" in row}
             parts = {n: tuple(_parts(a, worst[n])) for n, a in wanted.items() if n in worst}
-            found = self.source.locate(checked.unit, case, wanted, parts)
+            own = {member.partition(".")[0] for member in checked.unit.members}
+            found = self.source.locate(checked.unit, case, wanted, parts, self.sound - own)
             if at := checked.unit.options.get("at"):
                 # What the unit calls is right by itself: the place is in the unit's own functions.
-                own = {tensor: spot for tensor, spot in found.items() if spot.function in checked.unit.members}
-                found = dict.fromkeys(wanted, Spot(*at)) | own
+                inside = {tensor: spot for tensor, spot in found.items() if spot.function in checked.unit.members}
+                # Who has told the cause has told its place.
+                found = dict.fromkeys(wanted, Spot(*at)) | ({} if checked.unit.options.get("cause") else inside)
             checked.spots |= {(case.id, tensor): spot for tensor, spot in found.items()}
 
     def _other(self, framework: str) -> str:

@@ -24,12 +24,15 @@ class Layout:
         How many leading axes of the result are dropped: they have length 1.
     last_dropped : bool
         Whether the last one is dropped too: images of one channel as plain matrices.
+    steps : bool
+        Whether examples are the steps of sequences: rows (m, n) as (m / T, T, n).
     """
 
     name: str
     axes: tuple[int, ...]
     dropped: int = 0
     last_dropped: bool = False
+    steps: bool = False
 
     @property
     def single(self) -> bool:
@@ -38,6 +41,8 @@ class Layout:
 
     def there(self, a: Array) -> Array:
         """From scratch's layout into the user's."""
+        if self.steps:
+            return a.reshape(2 if len(a) % 2 == 0 else 1, -1, a.shape[-1]).copy()
         a = np.ascontiguousarray(a.transpose(self.axes))
         if self.dropped:
             a = a[0]
@@ -45,6 +50,8 @@ class Layout:
 
     def back(self, a: Array) -> Array:
         """From the user's layout into scratch's; what has another number of axes stays as it is."""
+        if self.steps:
+            return a.reshape(-1, a.shape[-1]) if a.ndim == 3 else a
         if a.ndim != len(self.axes) - self.dropped - self.last_dropped:
             return a
         if self.last_dropped:
@@ -74,6 +81,7 @@ MTN = Layout("(m, T, n)", (0, 1, 2))
 TMN = Layout("(T, m, n)", (1, 0, 2))
 MNT = Layout("(m, n, T)", (0, 2, 1))
 TN = Layout("(T, n)", (0, 1, 2), 1)
+STEPS = Layout("(m, T, n)", (0, 1), steps=True)
 TOKENS = Layout("(m, T)", (0, 1))
 FLAT = {2: (ROWS, COLUMNS), 4: (NHWC, NCHW)}
 SPOKEN = {

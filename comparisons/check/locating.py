@@ -65,11 +65,14 @@ class Follower:
         Tensors, by name, as they were judged: in scratch's layout.
     parts : mapping of str to tuple of ndarray
         Parts of tensors that may have been put together from several, to be looked for where the whole is not there.
+    sound : frozenset of str
+        Functions and classes that are right by themselves: where a tensor is wrong that one of them makes, whoever calls it is at fault.
     """
 
     path: str
     wanted: Mapping[str, Array]
     parts: Mapping[str, tuple[Array, ...]] = field(default_factory=dict)
+    sound: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         known = dict(self.wanted) | {f"{name}/{i}": a for name, of in self.parts.items() for i, a in enumerate(of)}
@@ -106,9 +109,13 @@ class Follower:
             # As it was judged, else as it was in the end: what is divided by m afterwards is not yet it.
             factors = [f for f, _, _ in found]
             factor = next((f for f in factors if abs(f - 1) <= NEAR), factors[-1])
-            _, code, line = next(s for s in found if abs(s[0] / factor - 1) <= NEAR)
+            places = [(code, line) for f, code, line in found if abs(f / factor - 1) <= NEAR]
+            code, line = next((p for p in places if not self._is_sound(p[0])), places[0])
             told[name] = Spot("" if code.co_name == "<module>" else _qualified(code), line, statement(self.path, line))
         return told
+
+    def _is_sound(self, code: CodeType) -> bool:
+        return _qualified(code).partition(".")[0] in self.sound
 
     # What the interpreter tells
 

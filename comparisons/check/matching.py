@@ -158,7 +158,12 @@ class InProcess:
         return worker.mend(self.file, unit, case, wanted, derived)
 
     def locate(
-        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+        self,
+        unit: Unit,
+        case: Case,
+        wanted: dict[str, Array],
+        parts: dict[str, tuple[Array, ...]],
+        sound: frozenset[str] = frozenset(),
     ) -> dict[str, Spot]:
         """Where tensors of the unit arise."""
-        return worker.locate(self.file, unit, case, wanted, parts)
+        return worker.locate(self.file, unit, case, wanted, parts, sound)

@@ -17,7 +17,8 @@ import numpy as np
 
 from comparisons.check.homes import source_tree
 from comparisons.check.unit import UserError, UserFile
-from comparisons.ports import Losses, PortLoss, framework
+from comparisons.port_ends import Losses, PortLoss
+from comparisons.ports import framework
 
 Array = np.ndarray
 _TORCH = re.compile(r"(?:\w+\.)*(?P<name>CrossEntropyLoss|NLLLoss|BCELoss|BCEWithLogitsLoss|MSELoss|L1Loss|cross_entropy|nll_loss|"

@@ -31,11 +31,13 @@ from comparisons.check.statement_edits import (
     compared,
     halved,
     masks_of,
+    moved_axes,
     names_of,
     operands,
     operators,
     shifted,
     shown,
+    slopes,
     softmaxes,
     squares,
     swapped,
@@ -121,12 +123,14 @@ def repair(
     itself = [p for p in places if _adds_itself(p.statement)]
     rounds = [
         (undrawn, places),
+        (slopes, places),
         (swapped, itself),
         *((kind, handed) for kind in (swapped, transposed, added_products)),
     ]
     usual = (
         compared,
         transposed,
+        moved_axes,
         operators,
         halved,
         softmaxes,
@@ -309,7 +313,8 @@ class Replayed:
     """
 
     def __init__(self, derived: Sequence[Derived]) -> None:
-        self._answers = [(d.reference, d.error, d.kinks) for d in derived]
+        asked = {id(of): of for d in derived for of in [d.whole or d]}
+        self._answers = [(d.reference, d.error, d.kinks) for d in asked.values()]
         self._next = 0
 
     def rewind(self) -> None:

@@ -249,6 +249,8 @@ def spoken(unit: Unit, tensor: str, steps: bool = True) -> str:
             return "output"
     if where.phase in ("loss", "trajectory"):
         return where.phase
+    if tensor.startswith("setting/"):
+        return f"{leaf}{layer}"
     if where.phase == "forward":
         return f"output{layer}{after}"
     if where.phase == "gradient":

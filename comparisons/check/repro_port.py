@@ -15,6 +15,7 @@ import numpy as np
 from comparisons import ports
 from comparisons.check.repro_find import way
 from comparisons.naming import place
+from comparisons.port_shapes import input_shape
 
 if TYPE_CHECKING:
     from comparisons.check.unit import Unit
@@ -68,11 +69,11 @@ def port_lines(unit: Unit, models: dict[str, tuple[Any, str]], tensor: str, trai
     """
     side = {ports.framework(type(model)): role for role, (model, _) in models.items()}
     torch_model, keras_model = (models[side[f]][0] for f in ("torch", "tensorflow"))
-    shape = ports.input_shape(keras_model)
+    shape = input_shape(keras_model)
     if shape is None:
         raise Unportable("the shape of an input is not known")
     rng = np.random.default_rng(0)
-    example = ports._example(torch_model, keras_model, shape, rng)[:2]
+    example = ports.example_of(torch_model, keras_model, shape, rng)[:2]
     torch, keras = (ports.reader(m)(m, example, "float64") for m in (torch_model, keras_model))  # type: ignore[misc]
     copying = unit.options.get("copy", "")
     names = {unit.options[role] for role in models} | ({copying} if copying else set())

@@ -89,10 +89,15 @@ class Sandbox:
         return None if isinstance(answer, str) else answer
 
     def locate(
-        self, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+        self,
+        unit: Unit,
+        case: Case,
+        wanted: dict[str, Array],
+        parts: dict[str, tuple[Array, ...]],
+        sound: frozenset[str] = frozenset(),
     ) -> dict[str, Spot]:
         """Where in the file tensors of the unit arise; empty if the code did not come back."""
-        answer = self._launched() or self._asked("locate", unit, case, wanted, parts)
+        answer = self._launched() or self._asked("locate", unit, case, wanted, parts, sound)
         return {} if isinstance(answer, str) else answer
 
     def mend(

@@ -22,7 +22,8 @@ from typing import Any
 
 from comparisons.check import tensors
 from comparisons.check.attempts import Attempts
-from comparisons.check.imports import stand_in
+from comparisons.check.data_imports import for_data_alone
+from comparisons.check.imports import stand_in, without
 from comparisons.check.old_numpy import ELEMENT, NUMBER, Revived, element, number
 from comparisons.check.python2 import NAMES, modernised
 from comparisons.check.siblings import Siblings, installed
@@ -237,6 +238,9 @@ def _run_all(
     tree = Revived().visit(tree)
     for statement in tree.body:
         for piece in _pieces(statement, namespace):
+            if for_data_alone(piece, tree):
+                without(piece, namespace)
+                continue
             _run_one(piece, path, namespace, own, notes, left_out, attempts, within)
     return tree
 
@@ -290,7 +294,12 @@ def _run_one(
     if place in attempts.excluded:
         left_out |= dict.fromkeys(names, f"{place} {attempts.excluded[place]}")
         return
-    if isinstance(statement, _ASSIGNS) and not _of_command_line(statement) and not _harmless(statement):
+    if (
+        isinstance(statement, _ASSIGNS)
+        and not _of_command_line(statement)
+        and not _harmless(statement)
+        and not _plain_object(statement, namespace)
+    ):
         left_out |= dict.fromkeys(names, f"line {statement.lineno}")
         return
     code = compile(ast.Module([statement], []), str(path), "exec")
@@ -336,6 +345,15 @@ def _harmless(statement: ast.stmt) -> bool:
             if name not in (*_HARMLESS_CALLS, ELEMENT, NUMBER) or last in _DANGEROUS or last.startswith("load"):
                 return False
     return True
+
+
+def _plain_object(statement: ast.stmt, namespace: dict[str, Any]) -> bool:
+    """Whether an object of a class of the file is made, of nothing: gates and activations that its functions use."""
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name) or value.args or value.keywords:
+        return False
+    made = namespace.get(value.func.id)
+    return isinstance(made, type) and made.__module__ == namespace.get("__name__")
 
 
 def _note_left_out(tree: ast.Module, namespace: dict[str, Any], left_out: dict[str, str], notes: list[str]) -> None:

@@ -13,6 +13,16 @@ from collections.abc import Iterator
 from typing import Any
 
 _GRADIENT = re.compile(r"^(d|delta|grad|g$|err)|_(d|grad|delta)$|\['?d|nabla", re.IGNORECASE)
+_MOVED = (
+    (1, 2, 3, 0),
+    (1, 0, 2, 3),
+    (0, 2, 3, 1),
+    (3, 0, 1, 2),
+    (2, 3, 0, 1),
+    (0, 3, 1, 2),
+    (3, 1, 2, 0),
+    (2, 3, 1, 0),
+)
 _PARAMETER = re.compile(r"(^|\[['\"]|\.)[WUVb]\w{0,4}(['\"]\])?$")
 
 
@@ -143,6 +153,19 @@ def transposed(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         yield exchanged(statement, node, _parsed(f"np.swapaxes({ast.unparse(node)}, -1, -2)"))
 
 
+def moved_axes(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """Axes of images that are moved before they are reshaped: `dout.transpose(1, 2, 3, 0).reshape(channels, -1)`."""
+    for node in ast.walk(_value(statement) or ast.Pass()):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        of = node.func.value
+        if node.func.attr in ("reshape", "ravel", "flatten") and isinstance(
+            of, ast.Name | ast.Attribute | ast.Subscript
+        ):
+            for axes in _MOVED:
+                yield exchanged(statement, of, _parsed(f"{ast.unparse(of)}.transpose{axes}"))
+
+
 def operators(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     """Signs, a term or factor left out, `+=` for `=` and the other way round."""
     if isinstance(statement, ast.AugAssign):
@@ -229,6 +252,25 @@ def squares(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
             inner = _inside(node)
             if inner is not None:
                 yield exchanged(statement, node, inner)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.left, ast.BinOp):
+            # A bracket too early: `(1 - a) ** 2` for `1 - a ** 2`.
+            left = node.left
+            yield exchanged(statement, node, ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, node.right)))
+
+
+def slopes(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """Tanh's derivative, `1 - a ** 2`, at what tanh is taken of, and the other way round: `a` and `np.tanh(a)` for one another."""
+    for node in ast.walk(_value(statement) or ast.Pass()):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and ast.unparse(node.left) in ("1", "1.0"):
+            squared = node.right
+            if not isinstance(squared, ast.BinOp):
+                continue
+            power = isinstance(squared.op, ast.Pow) and ast.unparse(squared.right) == "2"
+            twice = isinstance(squared.op, ast.Mult) and ast.unparse(squared.left) == ast.unparse(squared.right)
+            if power or twice:
+                inner = _inside(squared.left) if isinstance(squared.left, ast.Call) else None
+                text = ast.unparse(inner or squared.left)
+                yield exchanged(statement, squared, _parsed(f"({text}) ** 2" if inner else f"np.tanh({text}) ** 2"))
 
 
 def _inside(node: ast.AST) -> ast.expr | None:

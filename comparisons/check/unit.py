@@ -71,6 +71,8 @@ class UserError(Exception):
 
 
 _NO_ARRAY = re.compile(r"'(tuple|dict|int|float)' object has no attribute '(shape|ndim|T|dot|reshape|size|sum)'")
+_NO_INDEX = "arrays used as indices must be of integer"
+"""Class numbers are wanted where targets were given in rows."""
 _AN_ARRAY = re.compile(r"'(?:numpy\.ndarray|numpy\.float64|memoryview)' object has no attribute '(\w+)'")
 
 
@@ -79,7 +81,8 @@ def refuses(error: UserError) -> bool:
 
     It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, an array where it was
     given a cache or a number, or an object of some class, `out.in_bounds`, where it was given an array. Or it lacks what a container
-    sets from outside, or what the training at the end of the file, which is not run, gives a global name.
+    sets from outside, what another function of the file puts into a dictionary, or what the training at the end of the file, which
+    is not run, gives a global name.
     """
     cause = error.__cause__
     frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
@@ -89,13 +92,40 @@ def refuses(error: UserError) -> bool:
         return False
     if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
         return cause.name in _set_at_the_top(frames[-1].filename)
-    if _NO_ARRAY.search(str(cause)):
+    if isinstance(cause, KeyError):
+        return _made_elsewhere(cause, frames[-1].filename)
+    if _NO_ARRAY.search(str(cause)) or _NO_INDEX in str(cause):
         return True
     if asked := _AN_ARRAY.search(str(cause)):
         return not difflib.get_close_matches(asked[1], dir(np.ndarray), cutoff=0.75)  # a slip of the pen is a mistake
     line = frames[-1].line or ""
     other_axes = ("values to unpack", "tuple index out of range")
     return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))
+
+
+def _made_elsewhere(error: KeyError, path: str) -> bool:
+    """Whether a key that a dictionary lacks is no slip of the pen: the file stores it, or none that is nearly the same."""
+    key = error.args[0] if error.args else None
+    if not isinstance(key, str):
+        return False
+    stored = _keys(path)
+    return key in stored or not difflib.get_close_matches(key, stored, cutoff=0.5)
+
+
+@functools.cache
+def _keys(path: str) -> frozenset[str]:
+    """Keys that a file puts into dictionaries."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(path)))
+    except SyntaxError:
+        return frozenset()
+    keys: list[ast.expr | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            keys += node.keys
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            keys.append(node.slice)
+    return frozenset(k.value for k in keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
 
 
 @functools.cache

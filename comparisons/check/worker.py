@@ -108,7 +108,10 @@ def find(file: UserFile) -> Found:
             taken |= {*_names(unit), *unit.members}
     own = [*file.functions(), *file.classes()]
     units.sort(key=lambda unit: unit.line)
-    return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(file.notes))
+    # One style may have given up what another one has compared.
+    compared = {f"{member} is not compared" for unit in units for member in unit.members}
+    notes = (note for note in file.notes if note.partition(":")[0] not in compared)
+    return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(notes))
 
 
 def _names(unit: Unit) -> set[str]:
@@ -133,8 +136,8 @@ def trace(file: UserFile, unit: Unit, case: Case, dtype: str, draw: int = 0) -> 
             return Answer({}, {}, port.remarks, rows=tuple(port.rows))
         found = record(STYLES[unit.style].model(file, unit, case), case, drawn)
     except UserError as error:
-        # Who says what a function is, says what it takes.
-        ours = refuses(error) and unit.style != "declared"
+        # Who says what a function is, says what it takes. Targets have so many forms that a loss which raises was given others.
+        ours = (refuses(error) or not case.architecture.layers) and unit.style != "declared"
         return Answer({}, {}, tuple(sorted(file.mutated)), str(error), ours=ours)
     except Exception as error:
         return Answer({}, {}, (), f"could not be called, a mistake of backproof's: {_short(error)}", ours=True)
@@ -159,10 +162,15 @@ def port(file: UserFile, unit: Unit, tensor: str, training: bool) -> PortLines:
 
 
 def locate(
-    file: UserFile, unit: Unit, case: Case, wanted: dict[str, Array], parts: dict[str, tuple[Array, ...]]
+    file: UserFile,
+    unit: Unit,
+    case: Case,
+    wanted: dict[str, Array],
+    parts: dict[str, tuple[Array, ...]],
+    sound: frozenset[str] = frozenset(),
 ) -> dict[str, Spot]:
-    """Run one unit on one case once more, and see where these tensors of it, or parts of them, arise."""
-    follower = Follower(file.path, wanted, parts)
+    """Run one unit on one case once more, and see where these tensors of it, or parts of them, arise; see `Follower`."""
+    follower = Follower(file.path, wanted, parts, sound)
     try:
         with follower.following():
             trace(file, unit, case, "float64")

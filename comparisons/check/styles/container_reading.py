@@ -25,6 +25,7 @@ from comparisons.check.unit import UserError, UserFile
 from comparisons.plan import random_weights
 from comparisons.subject import ScratchModel
 from scratch import (
+    L2,
     BinaryCrossEntropy,
     BinaryCrossEntropyFromLogits,
     CategoricalCrossEntropy,
@@ -92,6 +93,10 @@ class Reading:
         Whether a step depends on those before it, as with momentum.
     sequence, rate : int, float
         Size of each of several batches that one call takes, 0 if it takes but one, and the rate at which it then moves.
+    penalty : float
+        Of L2: the step adds so many times W to the gradient of every W, or so many m-ths of it.
+    per_example : bool
+        Which of the two: `penalty / m`.
     """
 
     way: Way
@@ -113,6 +118,8 @@ class Reading:
     cost: Beside | None = None
     sequence: int = 0
     rate: float = 0.0
+    penalty: float = 0.0
+    per_example: bool = False
 
     @property
     def complete(self) -> bool:
@@ -124,6 +131,12 @@ class Reading:
         """The larger, the more likely this reading is meant."""
         share = self.agreeing / self.total if self.total else 0.0
         return (self.complete, self.output, share if self.factor > 0 else 0.0, self.flow is not None, self.total)
+
+    def trained(self, m: int) -> Architecture:
+        """The architecture with the penalty that a step on m examples has."""
+        if not self.penalty:
+            return self.arch
+        return replace(self.arch, regulariser=L2(self.penalty * (1 if self.per_example else m)))
 
     def scale(self, m: int) -> float:
         """What the code's gradients are to be divided by; a step uphill is the mistake to be told."""
@@ -141,6 +154,9 @@ class Probe:
     stepped: Stepped
     out: Array | None
     evaluates: bool
+
+
+SMALL = 1e-7
 
 
 def candidates(way: Way) -> Iterator[Loss | None]:
@@ -174,7 +190,7 @@ def read(file: UserFile, way: Way) -> Reading | None:
     batch = not way.form.stacked and not way.form.layout.single
     if batch and not _at_once(way, probes[0]):
         return None
-    found = _readings(way, weights, probes, True, batch)
+    found = [_penalised(r, weights, probes) for r in _readings(way, weights, probes, True, batch)]
     if way.form.stacked and not any(r.complete for r in found):
         # One example after another: each makes a step of its own.
         singles = [_probe(file, way, weights, 1, seed) for seed in (2, 3)]
@@ -188,6 +204,32 @@ def read(file: UserFile, way: Way) -> Reading | None:
     return best
 
 
+def _penalised(reading: Reading, weights: Weights, probes: list[Probe]) -> Reading:
+    """With the L2 penalty that the step adds to the gradients of all weights, if that is all in which they differ."""
+    if reading.complete or reading.arch.loss is None or not reading.output or reading.factor <= 0:
+        return reading
+    shares: list[tuple[int, float]] = []
+    for p in probes:
+        m = len(p.x)
+        wanted = Network(reading.arch, weights).differentiate(p.x, p.y, None, True, p.masks).grads
+        for layer, named in p.stepped.grads.items():
+            if "W" not in named or "W" not in weights.params.get(layer, {}):
+                continue
+            w, rest = weights.params[layer]["W"], named["W"] / reading.scale(m) - wanted[layer]["W"]
+            share = float((rest * w).sum() / (w * w).sum()) if rest.shape == w.shape else 0.0
+            if share <= SMALL or not same(rest, share * w):
+                return reading
+            shares.append((m, share))
+    agreeing = reading.agreeing + len(shares) // len(probes)
+    if not shares or agreeing != reading.total:
+        return reading
+    for per_example in (False, True):
+        strengths = [share * m if per_example else share for m, share in shares]
+        if np.ptp(strengths) < SMALL * strengths[0]:
+            return replace(reading, agreeing=agreeing, penalty=strengths[0], per_example=per_example, doubt="")
+    return reading
+
+
 def _late(file: UserFile, reading: Reading, weights: Weights) -> str:
     """What a second step of the same container, from the same weights, has of the first one's batch."""
     way, m = reading.way, 4 if reading.batched else 1
@@ -197,7 +239,7 @@ def _late(file: UserFile, reading: Reading, weights: Weights) -> str:
         x, y, _, masks = _drawn(way, m, seed)
         session.load(weights)
         shown.append(session.step(x, y, None, list(masks.values())).grads)
-        passes.append(Network(reading.arch, weights).differentiate(x, y, None, True, masks).grads)
+        passes.append(Network(reading.trained(m), weights).differentiate(x, y, None, True, masks).grads)
     scale = reading.scale(m)
     names = [(layer, p) for layer, named in shown[1].items() for p in named]
 

@@ -538,9 +538,11 @@ def _cases(name: str, reading: Reading) -> Iterator[Case]:
         return
     sizes: tuple[int, ...] = (1, 1) if single else (6, 4)
     sizes = sizes[:1] if reading.remembers else sizes
+    # The penalty of an architecture is that of one size of a batch, unless the code divides it by m as scratch does.
+    sizes = sizes[:1] * 2 if reading.penalty and not reading.per_example else sizes
     yield Case(
         f"check/{name}/{reading.way.recipe.told} batches{'-'.join(map(str, sizes))}",
-        reading.arch,
+        reading.trained(sizes[0]),
         sizes,
         (n,),
         recorded_steps=() if reading.remembers else (1,),
@@ -566,6 +568,8 @@ def _assumed(reading: Reading) -> Iterator[str]:
         yield "targets are class numbers"
     if reading.cost is not None and reading.cost.told and not reading.cost.wrong:
         yield reading.cost.told
+    if reading.penalty:
+        yield f"its step adds {reading.penalty:.6g}{'/m' if reading.per_example else ''} W to the gradients of weights: L2"
     if reading.arch.loss is not None:
         yield f"the loss is the {LOSS_TITLES.get(type(reading.arch.loss), 'cross-entropy')}"
 

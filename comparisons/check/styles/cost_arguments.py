@@ -22,7 +22,7 @@ _COUNT = re.compile(r"size|dim|num|layer|count|units|nodes|neurons|^n_|^n[a-z]?$
 STRENGTHS = re.compile(
     r"(lambda|lam|lamda|lmbda|lambd|reg|l2|l1|alpha|mu|c|decay|rho|sparsity|corruption)\w*", re.IGNORECASE
 )
-_FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
+FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
 _MATRIX = re.compile(r"(W|U|V|Theta|weights?|w)_?\w{0,3}|theta\d")
 BIAS = re.compile(r"(b|bias|intercept)\w{0,4}", re.IGNORECASE)
 VECTORS = re.compile(r"\w*(vec(tor)?s|embeddings?|matrix)", re.IGNORECASE)
@@ -65,11 +65,14 @@ class Given:
     shape : tuple of int
     value : object
         Of what is fixed.
+    classes : int
+        How many there are.
     """
 
     kind: str
     shape: tuple[int, ...] = ()
     value: Any = None
+    classes: int = K
 
     def drawn(self, rng: np.random.Generator) -> Any:
         """Fresh numbers of this kind."""
@@ -83,10 +86,10 @@ class Given:
             case "binary":
                 return (np.arange(M) % 2).astype(float).reshape(self.shape)
             case "one-hot":
-                a = np.eye(K)[np.arange(M) % K]
+                a = np.eye(self.classes)[np.arange(M) % self.classes]
                 return a if self.shape == a.shape else a.T.copy()
             case "labels":
-                return (np.arange(M) % K).reshape(self.shape)
+                return (np.arange(M) % self.classes).reshape(self.shape)
             case "positive":
                 return rng.uniform(0.3, 3.0, self.shape)
             case "mask":
@@ -138,7 +141,7 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
         return _reals((H, 1), (H,), (1, H), (SIZES[1], 1), (SIZES[1],), (1, SIZES[1]))
     if BIAS.fullmatch(name):
         return [Given("fixed", value=np.asarray(0.3)), *_reals((K,), (1, K), (K, 1), (1,))]
-    if _MATRIX.fullmatch(name) and not _FLAT.fullmatch(name):
+    if _MATRIX.fullmatch(name) and not FLAT.fullmatch(name):
         return _reals((N, K), (K, N), (N,), (N, 1), (H, N), (N, H), (K, H), (H, K))
     if VECTORS.fullmatch(name):
         return _reals((H, N))
@@ -146,7 +149,7 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
         return [Given("sampler")]
     if _VECTOR.fullmatch(name):
         return _reals((N,), (1, N), (N, 1))
-    if _FLAT.fullmatch(name):
+    if FLAT.fullmatch(name):
         return [*_flat(), *_reals((N, K), (K, N), (N + 1, K), (K, N + 1))]
     if is_y(name):
         kinds = [("binary", (M,)), ("binary", (M, 1)), ("labels", (M,)), ("one-hot", (M, K)), ("labels from 1", (M,)),

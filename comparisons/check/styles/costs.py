@@ -29,7 +29,8 @@ from comparisons.check.styles.cost_arguments import (
     combinations,
     strengthened,
 )
-from comparisons.check.styles.network_access import found_arrays, looks_like_gradient, match_gradients
+from comparisons.check.styles.gradient_names import matched
+from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
 from comparisons.check.styles.network_arguments import (
     RATE,
     is_x,
@@ -38,6 +39,8 @@ from comparisons.check.styles.network_arguments import (
     role,
 )
 from comparisons.check.styles.network_objects import FORWARD, assign, constructions, held, returned_names
+from comparisons.check.styles.rolled_parameters import rolled
+from comparisons.check.styles.rolled_pieces import pieces, split
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -85,6 +88,8 @@ class Objective:
         The gradients are so many times those of the cost, all of them.
     parameters : tuple of str
         Arguments, and places in the object, of which the cost depends.
+    taken_apart : dict of str to dict
+        The pieces of vectors of parameters, once they are known.
     """
 
     file: UserFile
@@ -97,6 +102,7 @@ class Objective:
     updates: bool = False
     scale: float = 1.0
     parameters: tuple[str, ...] = ()
+    taken_apart: dict[str, dict[str, Array]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -126,13 +132,28 @@ class Objective:
         """The gradient by every parameter for which one comes back, and where it is wrong, what it would be by mistakes."""
         values, inner = self._drawn(rng)
         for name, found in self._compared(values, inner).items():
+            into = self._pieces(name, values, inner)
             if np.abs(found.subject - found.reference).max(initial=0) <= FLOOR * np.abs(found.reference).max(initial=0):
-                yield found  # no tolerance is smaller, and what is right needs no explanation
+                yield from split(found, into)  # no tolerance is smaller, and what is right needs no explanation
                 continue
             told = list(self._of_regulariser(values, inner, name, found.subject, found.reference))
             if self.updates:
                 told += self._too_late(values, inner, name)
-            yield replace(found, explanations=tuple(told))
+            yield from split(replace(found, explanations=tuple(told)), into)
+
+    def _pieces(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> dict[str, Array]:
+        """What a vector of parameters consists of, if it is one; found once, as edits of the code change nothing in it."""
+        if name not in self.given or self.given[name].kind != "real" or np.ndim(values[name]) != 1:
+            return {}
+        if name not in self.taken_apart:
+            f = self._method(self.cost)
+            inside = getattr(getattr(f, "__code__", None), "co_name", "")
+            try:
+                found = pieces(self.file.path, inside, lambda: self._cost(values, inner), values[name])
+            except UserError:
+                found = {}
+            self.taken_apart[name] = found
+        return self.taken_apart[name]
 
     def _drawn(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Array]]:
         """Fresh arguments, and fresh numbers for what the object holds."""
@@ -374,35 +395,7 @@ class Objective:
         return scale if harmless and abs(scale - 1) > NEAR else 1.0
 
 
-_REGULARISER = re.compile(r"(my_?)?(lambda|lam|lamda|lmbda|lambd|reg)\w*", re.IGNORECASE)
-_CALCULATED = re.compile(r"[@*+/]|\w\(|^-")
-"""Shows that what stands in a `return` is no name."""
-
-
-def matched(parameters: dict[str, Array], found: dict[str, Array]) -> dict[str, Array]:
-    """Gradients by parameter: those under the very names of parameters, as in a dictionary beside theirs, then as the others."""
-    named = {_key(p): a for p, a in found.items() if not _CALCULATED.search(p)}
-    direct = {n: g for n, a in parameters.items() if (g := named.get(_key(n))) is not None and g.shape == np.shape(a)}
-    left = {p: a for p, a in found.items() if not any(a is d for d in direct.values())}
-    for place, g in [(p, a) for p, a in left.items() if not _CALCULATED.search(p)]:
-        alike = {n: _shared(place, n) for n, a in parameters.items() if n not in direct and g.shape == np.shape(a)}
-        best = max(alike.values(), default=0)
-        if len(alike) > 1 and best > 1 and sum(shared == best for shared in alike.values()) == 1:
-            direct[max(alike, key=lambda n: alike[n])] = left.pop(place)
-    left = {f"number {i}" if _CALCULATED.search(p) else p: a for i, (p, a) in enumerate(left.items())}
-    return direct | match_gradients({n: a for n, a in parameters.items() if n not in direct}, left)
-
-
-def _shared(place: str, name: str) -> int:
-    """Letters with which a gradient's name and a parameter's begin alike: `gradIn` and `inputVectors`."""
-    bare = re.sub(r"^(grad(ient)?s?_?|d_?|delta_?)|_?grad(ient)?$", "", _key(place), flags=re.IGNORECASE)
-    pairs = zip(bare.lower().replace("_", ""), _key(name).lower().replace("_", ""), strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _key(place: str) -> str:
-    """The last name of a place: `W1` of `params['W1']`."""
-    return (re.findall(r"\w+", place) or [place])[-1]
+_REGULARISER = re.compile(r"(my_?)?(lambda|lam|lamda|lmbda|lambd|reg|weight_?decay|l2_)\w*|l2", re.IGNORECASE)
 
 
 def _is_parameter(name: str, given: Given) -> bool:
@@ -428,7 +421,8 @@ def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective
         methods = {n: f for n, f in vars(cls).items() if callable(f) and not n.startswith("__")}
         found = list(_pairs(file, owner, methods))
         for template in _templates(file, cls) if found else ():
-            if held_by_others(owner, taken) and not any(STRENGTHS.fullmatch(n) for n in vars(template)):
+            strong = any(STRENGTHS.fullmatch(n) and type(v) is float for n, v in vars(template).items())
+            if held_by_others(owner, taken) and not strong:
                 break  # what took it compared all but a regulariser
             settled = [o for objective in found for o in _settled(replace(objective, template=template))]
             yield from settled
@@ -507,6 +501,7 @@ def _needed(f: Callable[..., Any]) -> list[str]:
         or role(p.name) == "rate"
         or (p.default is None and is_x(p.name))
         or (isinstance(p.default, float | int) and _REGULARISER.fullmatch(p.name))
+        or (isinstance(p.default, float) and p.name == "decay" and _COST.fullmatch(getattr(f, "__name__", "")))
     ]
 
 
@@ -523,7 +518,7 @@ def _settled(objective: Objective) -> Iterator[Objective]:
     widths = tuple(sorted({n for a in arrays for n in a.shape if n > 1}))
     best: tuple[int, Objective] | None = None
     calls = 0
-    for given in combinations(names, widths, TRIED):
+    for given in itertools.chain(rolled(file, names), combinations(names, widths, TRIED)):
         shaped = {n: _like(objective.template, n, g) for n, g in given.items()}
         tried = replace(objective, given=shaped)
         if not _runs(tried) or _elements(tried) > MOST:
@@ -554,6 +549,21 @@ def _elements(objective: Objective) -> int:
     return sum(sizes[n] for n in objective.parameters)
 
 
+def _recalculated(
+    objective: Objective, claims: dict[str, Array], values: dict[str, Any], inner: dict[str, Array]
+) -> bool:
+    """Whether something moves with a learning rate of 0 too: then it is a result of the forward pass, or drawn anew."""
+    template = copy.deepcopy(objective.template)
+    rates = [n for n, v in vars(template).items() if type(v) is float and role(n) == "rate"]
+    for name in rates:
+        setattr(template, name, 0.0)
+    arguments = {n: 0.0 for n in values if role(n) == "rate"}
+    if not rates and not arguments:
+        return False
+    still = replace(objective, template=template)._claims(values | arguments, inner)
+    return bool(still.keys() & claims.keys())
+
+
 def _runs(objective: Objective) -> bool:
     """Whether the cost is a number and a gradient comes back in the shape of a parameter; finds out which the parameters are."""
     rng = np.random.default_rng(7)
@@ -562,6 +572,8 @@ def _runs(objective: Objective) -> bool:
     try:
         objective.parameters = objective.dependent()
         claims = objective._claims(values, inner)
+        if objective.updates and objective.owner and _recalculated(objective, claims, values, inner):
+            return False
         if objective.updates and objective.owner:
             # `fit` may begin with parameters of its own: then it moves them from wherever they were to the same place.
             elsewhere = objective._claims(values, others)

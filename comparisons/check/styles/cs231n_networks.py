@@ -122,7 +122,8 @@ def _unit(
     told = [PENALTIES[factor]]
     if variant == "dropout":
         told.append(f"dropout is the probability of {'keeping' if kept else 'dropping'} a unit")
-    options = {"tentative": "runs", "class": name, "variant": variant, "several": several, "kept": kept, "low": low}
+    # Another activation makes another network, of which nothing agrees.
+    options = {"tentative": "agrees", "class": name, "variant": variant, "several": several, "kept": kept, "low": low}
     options["names"] = _names(architecture(*layers))
     title = "network" + (f" with {VARIANTS[variant]}" if VARIANTS.get(variant) else "")
     unit = Unit(name, "", title, file.own[name], (name,), tuple(cases), options, tuple(told))

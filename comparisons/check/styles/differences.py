@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.differences import Derived, generator, gradient
 from comparisons.check.source import syntax
+from comparisons.check.styles import whole_softmax
 from comparisons.check.styles.accumulating_pairs import find_accumulating_pairs
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
 from comparisons.check.styles.costs import Objective, find_objectives
@@ -23,9 +24,11 @@ from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
 from comparisons.check.styles.factorisations import Factorisation, find_factorisations
 from comparisons.check.styles.function_pairs import FunctionPair, find_function_pairs
 from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up
+from comparisons.check.styles.kept_gradients import find_kept
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names
+from comparisons.check.styles.opened_scripts import find_opened_scripts
 from comparisons.check.styles.opened_training import find_opened
 from comparisons.check.styles.staged_costs import find_staged
 from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
@@ -171,7 +174,12 @@ class Differences(Twinless):
         thing = self._things[unit.name]
         if isinstance(thing, FunctionPair):
             return list(thing.derived(rng, unit.cases.index(case)))
-        return list(thing.derived(rng))
+        found = list(thing.derived(rng))
+        if isinstance(thing, Objective) and not _agrees(found):
+            at = whole_softmax.explained(file, unit.members, lambda: list(thing.derived(generator(case))))
+            if at is not None:
+                return [replace(d, cause=whole_softmax.CAUSE, spot=at) for d in found]
+        return found
 
     def _candidates(self, file: UserFile, taken: frozenset[str]) -> Iterator[tuple[Thing, str, tuple[str, ...]]]:
         functions = {n: f for n, f in file.functions().items() if n not in taken}
@@ -204,16 +212,21 @@ class Differences(Twinless):
         for loss in find_losses(file, functions):
             yield loss, "loss with gradients of global parameters", (loss.function,)
         done: set[str] = set()
-        for objective in find_objectives(file, taken):
+        for objective in whole_softmax.settled(file, lambda: find_objectives(file, taken)):
             done |= set(objective.members)
             yield objective, objective.title, objective.members
         for staged in find_staged(file, taken, done):
             done |= set(staged.members)
             yield staged, staged.title, staged.members
+        for kept in find_kept(file, taken, done):
+            done |= set(kept.members)
+            yield kept, kept.title, kept.members
         # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
         compared = {member.partition(".")[0] for member in done if "." in member}
         for opened in find_opened(file, taken | compared):
             yield opened, opened.title, opened.members
+        for script in find_opened_scripts(file, taken):
+            yield script, script.title, script.members
         for unknown in find_unknown_layers(file, taken):
             yield unknown, "layer", (unknown.cls.__name__,)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.differences import Derived, gradient
-from comparisons.check.styles.costs import matched
+from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names
 from comparisons.check.unit import UserError, UserFile

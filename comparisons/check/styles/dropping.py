@@ -6,6 +6,7 @@ A share that is an argument, an attribute or a global name is set to `KEEP`. Wha
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ def dropped(name: str, now: Any = None) -> Any:
     ----------
     name : str
     now : object
-        Its value, or its default.
+        Its value, or its default, `inspect.Parameter.empty` where there is none.
     """
     name = name.strip("_")
     if not _on:
@@ -52,7 +53,9 @@ def dropped(name: str, now: Any = None) -> Any:
         return "train" if isinstance(now, str) else True if isinstance(now, bool) else None
     if isinstance(now, bool) and _DROP.fullmatch(name):
         return True
-    if isinstance(now, str | list | tuple | dict | np.ndarray) or callable(now):
+    if isinstance(now, str | list | tuple | dict | np.ndarray) or (
+        callable(now) and now is not inspect.Parameter.empty
+    ):
         return None
     return KEEP if _KEEP.fullmatch(name) else 1 - KEEP if _DROP.fullmatch(name) else None
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from comparisons.check.calling import tree
 from comparisons.check.differences import Derived, gradient
-from comparisons.check.styles.costs import matched
+from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.lazy_arguments import (
     OPTIONS,
     SPECIAL,

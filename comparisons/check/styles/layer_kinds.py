@@ -26,6 +26,7 @@ from comparisons.check.layouts import (
     NHWC,
     ROW,
     ROWS,
+    STEPS,
     TMN,
     TN,
     VECTOR,
@@ -154,7 +155,11 @@ OF_THE_NEW = "momentum is the share of the batch's own mean and variance in the 
 
 def _layer_norm(constants: tuple[float, ...]) -> list[Variant]:
     small = dict.fromkeys([*(c for c in constants if 0 < c <= 1e-2), 1e-5, 1e-8])
-    return [Variant(LayerNorm(5, epsilon=e), (5,), {"n_features": 5, "epsilon": e}) for e in small]
+    return [
+        Variant(LayerNorm(5, epsilon=e), shape, {"n_features": 5, "epsilon": e})
+        for shape in ((5,), (3, 5))
+        for e in small
+    ]
 
 
 def _dropout(constants: tuple[float, ...]) -> list[Variant]:
@@ -327,7 +332,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("dropout layer", _named("dropout", "alpha|gauss|spatial|variational"), _dropout, ("drop_rate", "keep_prob"), sizes=(6,)),
     Kind("batch norm", _named(r"batch_?norm(?!.*3d)|^bn\d*d?$|^bnlayer"), _batch_norm, ("n_features", "gamma", "beta"),
          ("momentum", "epsilon", "input_shape"), (*FLAT, *IMAGES), sizes=(7,)),
-    Kind("layer norm", _named("layer_?norm(?!al)|^ln$", "[23]d"), _layer_norm, ("n_features", "gamma", "beta"), ("epsilon",), sizes=(7,)),
+    Kind("layer norm", _named("layer_?norm(?!al)|^ln$", "[23]d"), _layer_norm, ("n_features", "gamma", "beta"), ("epsilon",), (*FLAT, (MTN, MTN)), sizes=(7,)),
     Kind("maximum pooling", _named("max_?pool|^pool(ing)?(2d|layer|2)?$", "[13]d|global|adaptive|unpool|un_pool|roi|time"), _pooling(MaxPool2D), ("kernel", "stride"),
          ("height", "width", "input_shape", "padding"), IMAGES, IMAGE, (3, 1), more=_overlapping),
     Kind("average pooling", _named("(avg|average|mean)_?pool", "[13]d|global|adaptive|time"), _pooling(AveragePool2D), ("kernel", "stride"),
@@ -352,5 +357,5 @@ KINDS: tuple[Kind, ...] = (
     Kind("tanh", _named(r"tanh", OTHER_CURVE), _plain(Tanh()), (), ("input_shape",)),
     Kind("activation layer", _named(r"activ|nonlin|lambda|func"), _given_function, ("activation", "activation_prime"), more=_other_functions),
     Kind("dense layer", _named(r"dense|linear|affine|full|^fc|innerprod|layer|neuron|perceptron|hidden|matmul|gemm|mul|softmax"), _dense,
-         ("n_in", "n_out"), ("W", "b", "dims", "input_shape", "activation", "activation_prime")),
+         ("n_in", "n_out"), ("W", "b", "dims", "input_shape", "activation", "activation_prime"), (*FLAT, (STEPS, STEPS)), sizes=(7, 1)),
 )  # fmt: skip

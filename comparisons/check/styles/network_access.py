@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from comparisons.check.tensors import seen
+
+if TYPE_CHECKING:
+    from comparisons.check.unit import UserFile
 
 Array = np.ndarray
 
@@ -38,6 +41,7 @@ class Access(Protocol):
 
     Attributes
     ----------
+    file : UserFile
     name, what : str
         The unit's name, and what it is called in a sentence (`class`, `functions`, `script`).
     line : int
@@ -60,6 +64,9 @@ class Access(Protocol):
     rate: float | None
     forms: tuple[str, ...]
     batched: bool
+
+    @property
+    def file(self) -> UserFile: ...
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """Outputs alone; `y` is for code that asks for it."""

@@ -36,8 +36,8 @@ from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.unit import UserError, UserFile
 
 INIT = re.compile(r"(_?(init|initiali[sz]e?|initiali[sz]ation|create|make|build|random|get|generate|setup|define|gen)\w*(param|weight|network|model|nn|net|wb|layers?|theta)\w*)|init|initiali[sz]e|initiali[sz]ation|parameters_init\w*|weights_init\w*|params?_init\w*|weight_init\w*", re.IGNORECASE)  # fmt: skip
-FORWARD = re.compile(r"_?(f_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?", re.IGNORECASE)  # fmt: skip
-BACKWARD = re.compile(r"_?(nn_|net_|network_|mlp_|l_model_|model_|compute_|calc\w*_|get_|calculate_|find_)?(back(ward)?s?|bwd|bprop|backprop\w*|grad\w*|derivatives?)(_?(prop\w*|pass|step|propagat\w*|model|nn|net|network|function|descent_step))?|(loss|cost)_?(and|with)_?grad\w*|nn_?cost_?\w*|propagate|cost_?function\w*|loss_?grad\w*|(compute|calc)\w*_?grad\w*", re.IGNORECASE)  # fmt: skip
+FORWARD = re.compile(r"_?(f_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
+BACKWARD = re.compile(r"(_?(nn_|net_|network_|mlp_|l_model_|model_|compute_|calc\w*_|get_|calculate_|find_)?(back(ward)?s?|bwd|bprop|backprop\w*|grad\w*|derivatives?)(_?(prop\w*|pass|step|propagat\w*|model|nn|net|network|function|descent_step))?|(loss|cost)_?(and|with)_?grad\w*|nn_?cost_?\w*|propagate|cost_?function\w*|loss_?grad\w*|(compute|calc)\w*_?grad\w*)(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
 UPDATE = re.compile(r"_?(update|optimi[sz]e|apply|sgd|step|adjust|gd)(_?\w*)|gradient_?descent\w*", re.IGNORECASE)
 TRAIN = re.compile(r"_?(train\w*|fit\w*|learn\w*|gradient_?descent\w*|optimi[sz]e\w*|nn_model|\w*_?model|model|sgd|run|l_layer_model|neural_?net\w*)", re.IGNORECASE)  # fmt: skip
 CONTAINER = re.compile(

@@ -30,6 +30,7 @@ from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.container_blocks import Call
 from comparisons.check.styles.container_drives import LOSS_NAMED, inside_objects
 from comparisons.check.styles.container_reading import order_causes
+from comparisons.check.styles.losses import TYPES
 from comparisons.check.styles.network_access import found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import (
     constructor_arguments,
@@ -276,9 +277,8 @@ class Known:
         lines = inspect.getsource(f).splitlines()
         for wanted in (name, re.sub(r"\d+$", "", name)):
             for i, line in enumerate(lines):
-                if "=" in line and re.search(
-                    rf"[\[.]\s*['\"]?{re.escape(wanted)}['\"]?\s*[\]+=,]", line.replace(" ", "")
-                ):
+                target, is_set, _ = line.replace(" ", "").partition("=")
+                if is_set and re.search(rf"[\[.]['\"]?{re.escape(wanted)}['\"]?([\]+,]|$)", target):
                     return Spot(f.__qualname__, code.co_firstlineno + i, line.strip())
         return None
 
@@ -594,8 +594,8 @@ def _runnable(
         except UserError:
             continue
         held = _parameters(thing)
-        if not 1 < len(held) < 80:
-            continue
+        if not 1 < len(held) < 80 or any(a.dtype != np.float64 for a in held.values()):
+            continue  # in single precision differences show nothing
         for x, t in _batches(cls, arguments, held):
             known = Known(file, cls, arguments, loss, loss, x, t, told=told)
             try:
@@ -645,7 +645,9 @@ def _constructors(cls: type, options: dict[str, Any]) -> Iterator[dict[str, Any]
     small: dict[str, Any] = {}
     for p in asked:
         name, value = plain(p.name), p.default
-        if name in ("inputdim", "inputshape", "inputdims", "inputsize", "imageshape", "indim") and isinstance(value, tuple) and len(value) == 3:  # fmt: skip
+        if name in TYPES:
+            small[p.name] = np.float64
+        elif name in ("inputdim", "inputshape", "inputdims", "inputsize", "imageshape", "indim") and isinstance(value, tuple) and len(value) == 3:  # fmt: skip
             small[p.name] = (2, 8, 8) if value[0] <= 4 else (8, 8, 2)
         elif isinstance(value, dict) and any("num" in str(k) for k in value):
             small[p.name] = {k: 2 if "num" in str(k) else v for k, v in value.items()}

@@ -36,6 +36,7 @@ from comparisons.check.styles.network_arguments import (
     required,
     role,
 )
+from comparisons.check.styles.network_preparing import Prepared, data_attributes, prepared, steps
 from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.tensors import put_into
 from comparisons.check.unit import UserError, UserFile
@@ -76,6 +77,8 @@ class Instance:
         Where the parameters lie in the object.
     inputs, targets : str
         Attribute that holds the training set, where the constructor took it.
+    later : Prepared or None
+        How the parameters are made, where that is later than the object: by `fit`, for one.
     """
 
     file: UserFile
@@ -85,11 +88,13 @@ class Instance:
     places: list[str]
     inputs: str = ""
     targets: str = ""
+    later: Prepared | None = None
 
     def made(self, params: dict[str, Array], x: Any, y: Any) -> Any:
         """A fresh object with these parameters and this training set."""
+        made = self.later.again(self.file, self.cls, construct, x, y) if self.later else None
         try:
-            made = copy.deepcopy(self.template)
+            made = made or copy.deepcopy(self.template)
         except Exception:
             made = construct(self.file, self.cls, self.arguments)
         for place, a in params.items():
@@ -195,7 +200,7 @@ def assign(owner: Any, place: str, a: Array) -> None:
         setattr(container, str(key), value)
 
 
-_OTHER = re.compile(r"^(x|y|input|inputs|output|outputs|target|targets|a\d*|z\d*|l\d|layer\d|delta\w*|error\w*|loss\w*|cost\w*|v\w?\d*|m\w?\d*|s\w?\d*|velocity\w*|mask\w*|cache\w*|prev\w*|last\w*|activations?|zs|lr|alpha|eta|\w*rate|momentum|epsilon|lambda\w*|reg\w*|acc\w*|history|seed)$", re.IGNORECASE)  # fmt: skip
+_OTHER = re.compile(r"^(x|y|yh|y_?hat|y_?pred\w*|dims?|sizes?|input|inputs|output|outputs|target|targets|a\d*|z\d*|l\d|layer\d|delta\w*|error\w*|loss\w*|cost\w*|v\w?\d*|m\w?\d*|s\w?\d*|velocity\w*|mask\w*|cache\w*|prev\w*|last\w*|activations?|zs|lr|alpha|eta|\w*rate|momentum|epsilon|lambda\w*|reg\w*|acc\w*|history|seed)$", re.IGNORECASE)  # fmt: skip
 
 
 def parameter_places(made: Any, given: list[Array]) -> list[str]:
@@ -216,7 +221,9 @@ def parameter_places(made: Any, given: list[Array]) -> list[str]:
     kept = {p: a for p, a in everything.items() if not gradient(last[p]) and a.dtype.kind == "f"}
     named = {p: a for p, a in kept.items() if not _OTHER.match(last[p]) or re.match(r"^(params?|weights)", p)}
     like = {
-        p: a for p, a in named.items() if re.search(r"w|b|theta|syn|bias|coef|kernel|param", last[p], re.IGNORECASE)
+        p: a
+        for p, a in named.items()
+        if re.search(r"w|b|theta|syn|bias|coef|kernel|param|intercept", last[p], re.IGNORECASE)
     }
     for some in (like, named):
         some = {p: a for p, a in some.items() if a.ndim in (1, 2) or (a.ndim == 0 and re.match(r"b", last[p]))}
@@ -251,6 +258,18 @@ def instances(file: UserFile, cls: type) -> Iterator[Instance]:
                 y = next((at for n, at in attributes.items() if is_y(n) and at != x), "")
                 yield Instance(file, cls, arguments, made, places, x, y)
                 break
+    yield from _prepared(file, cls)
+
+
+def _prepared(file: UserFile, cls: type) -> Iterator[Instance]:
+    """Objects that make their parameters later on."""
+    for found in prepared(file, cls, construct):
+        x, y = data_attributes(found.made)
+        kept = [vars(found.made)[n] for n in (x, y) if n and isinstance(vars(found.made)[n], np.ndarray)]
+        places = parameter_places(found.made, kept)
+        if places:
+            yield Instance(file, cls, found.arguments, found.made, places, x, y, found)
+            return
 
 
 @dataclass
@@ -273,6 +292,11 @@ class ObjectAccess:
         made = self.instance.template
         self.parameters = {p: a.copy() for p, a in held(made).items() if p in self.instance.places}
         self.parameters = {p: self.parameters[p] for p in self.instance.places}
+
+    @property
+    def file(self) -> UserFile:
+        """In which the class stands."""
+        return self.instance.file
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the forward method returns and leaves behind."""
@@ -449,7 +473,7 @@ def find_objects(file: UserFile, taken: frozenset[str]) -> Iterator[Iterator[Obj
         if name in taken:
             continue
         methods = {n for n in dir(cls) if callable(getattr(cls, n, None))}
-        forward = [n for n in FORWARD if n in methods and (n != "__call__" or n in vars(cls))]
+        forward = [n for n in _called(FORWARD, methods) if n != "__call__" or n in vars(cls)]
         # bpnn.py and its descendants update their activations, from inputs alone.
         if "update" in forward and [is_x(p.name) for p in required(cls.update)][-1:] != [True]:  # type: ignore[attr-defined]
             forward.remove("update")
@@ -460,11 +484,18 @@ def find_objects(file: UserFile, taken: frozenset[str]) -> Iterator[Iterator[Obj
         )
 
 
+def _called(names: tuple[str, ...], methods: set[str]) -> list[str]:
+    """Methods with these names, those with an underscore before it included: `_forward`."""
+    return [m for n in names for m in (n, f"_{n}") if m in methods]
+
+
 def _accesses(
     file: UserFile, name: str, instance: Instance, forward: list[str], methods: set[str]
 ) -> Iterator[ObjectAccess]:
-    backward = [n for n in BACKWARD if n in methods]
-    training = [n for n in TRAIN if n in methods]
+    backward = _called(BACKWARD, methods)
+    training = _called(TRAIN, methods)
+    if instance.later:
+        training = steps(training)
     recipes: list[tuple[str, ...]] = []
     for b in backward:
         recipes += [(forward[0], b), (b,)]

@@ -54,6 +54,8 @@ class Loop:
     """By which its constants were replaced."""
     named: set[str] | None = None
     """Names in it and in the functions that it calls, once they have been asked for."""
+    absent: set[int] = field(default_factory=set)
+    """Statements before it that read files or download what is not here: they are not tried again."""
 
 
 class NoReturns(ast.NodeTransformer):
@@ -89,6 +91,8 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
             name = function or f"loop at line {statement.lineno}"
             if "training loop over layers" in taken and not function:
                 continue  # of `container_scripts`
+            if _recurrent(file, statement):
+                continue  # what is read here goes forward alone
             yield list(_nested(statement, [*above, *statements[:i]], name, function))
     for function, statements in blocks:
         text = "\n".join(map(ast.unparse, statements))
@@ -99,6 +103,27 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
         ):
             above = [s for s in tree.body if harmless(file, s)]
             yield [Loop(function, statements[0].lineno, above, statements, {}, function, text)]
+
+
+_CARRIED = re.compile(r"prev_?([shac]|state\w*|hidden\w*|act\w*)|([shac]|state|hidden)_?(prev\w*|old|last)")
+"""Names of a state that a step of time leaves to the next one."""
+
+
+def _recurrent(file: UserFile, statement: ast.stmt) -> bool:
+    """Whether a loop, or a function of the file that it calls, walks through time: a state is handed from step to step."""
+    functions = {s.name: s for s in syntax(file).body if isinstance(s, ast.FunctionDef)}
+    waiting: list[ast.stmt] = [statement]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        inner = [n for n in ast.walk(node) if isinstance(n, ast.For) and n is not statement]
+        carried = (a for n in inner for s in n.body if isinstance(s, ast.Assign) for a in _assigned(s))
+        if any(_CARRIED.fullmatch(name.lower()) for name in carried):
+            return True
+        new = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & functions.keys() - seen
+        seen |= new
+        waiting += [functions[n] for n in sorted(new)]
+    return False
 
 
 _STEP = re.compile(r"(^|\n) *([\w.\[\]'\"]+) ([-+]= |= \2 [-+] )")
@@ -226,11 +251,15 @@ class ScriptAccess:
 
         put_ours(self.flipped)
         np.random.seed(1)  # noqa: NPY002
-        for code, names in self._prelude:
+        for i, (code, names) in enumerate(self._prelude):
             try:
+                if i in self.loop.absent:
+                    raise FileNotFoundError
                 with np.errstate(all="ignore"), self.file.attempts.of(self.name):
                     exec(code, namespace)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError | ImportError):
+                    self.loop.absent.add(i)
                 # Data that are not here: ours take their place. What is missed otherwise shows in the body.
                 for n in names:
                     if n not in namespace and (is_x(n) or is_y(n)):
@@ -310,11 +339,18 @@ class _Body:
 
 def _prelude(file: UserFile, loop: Loop) -> list[tuple[CodeType, list[str]]]:
     """Statements before the loop, each with the names that it makes."""
+    used = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name)}
     return [
         (_compiled(file, [s if runs_before(s) else _FAILS]), _assigned(s))
         for s in loop.before
-        if runs_before(s) or _assigned(s)
+        if (runs_before(s) or _assigned(s)) and (used & set(_assigned(s)) or not _plots(s))
     ]
+
+
+def _plots(statement: ast.stmt) -> bool:
+    """Whether a statement draws a picture, which takes long: with pyplot, or with axes that nothing else would be called."""
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    return bool(names & {"plt", "sns", "ax", "axes", "axs", "fig"})
 
 
 def _once(loop: Loop) -> ast.For:
@@ -374,6 +410,10 @@ def runs_before(statement: ast.stmt) -> bool:
     return False
 
 
+ALIKE = 10
+"""Failures in a row, all the same, after which no other data are tried."""
+
+
 def find_scripts(file: UserFile, taken: frozenset[str]) -> Iterator[Iterable[ScriptAccess]]:
     """Training loops that update matrices."""
     for nested in loops(file, syntax(file), taken):
@@ -408,8 +448,15 @@ def _as_written(file: UserFile, loop: Loop) -> Iterator[ScriptAccess]:
         if x_name == y_name:
             continue
         samples = list(_samples(file, loop, arguments, x_name, y_name))
+        failures: list[str] = []
         for flipped, (x, y) in itertools.product((False, True), samples):
-            found = _found(file, loop, arguments, x_name, y_name, x, y, flipped)
+            try:
+                found = _found(file, loop, arguments, x_name, y_name, x, y, flipped)
+            except UserError as error:
+                failures.append(str(error))
+                if failures[-ALIKE:].count(failures[-1]) == ALIKE:
+                    break  # whatever the data are
+                continue
             if found is not None:
                 yield found
                 return
@@ -499,7 +546,13 @@ def _found(
     y: Any,
     flipped: bool = False,
 ) -> ScriptAccess | None:
-    """The loop with its parameters: matrices from before the loop that its body changes."""
+    """The loop with its parameters: matrices from before the loop that its body changes.
+
+    Raises
+    ------
+    UserError
+        If it does not run.
+    """
     access = ScriptAccess(file, loop, x_name, y_name, [], {}, arguments, flipped=flipped)
     before = access.prepared(x, y)
     held = {
@@ -508,10 +561,7 @@ def _found(
         if n not in (x_name, y_name) and not n.startswith("_") and _held(file, v)
         for p, a in found_arrays(v, n, 3)
     }
-    try:
-        after = dict(access._left(access.run(None, x, y, _examples(x, y))))
-    except UserError:
-        return None
+    after = dict(access._left(access.run(None, x, y, _examples(x, y))))
     words = {stem(p) for p in held if not looks_like_gradient(p)}
     changed = {
         p: a

@@ -14,6 +14,7 @@ import numpy as np
 
 from comparisons.check.differences import Derived
 from comparisons.check.locating import Spot, statement
+from comparisons.check.styles import whole_softmax
 from comparisons.check.styles.network_access import Access, Array, looks_like_gradient, put, put_target, stem
 from comparisons.check.styles.network_reading import Reading, drawn_batch, drawn_weights, gradients, same
 from comparisons.check.styles.network_scripts import ScriptAccess
@@ -62,14 +63,37 @@ def summed(access: Access, reading: Reading, seed: int = 31) -> Summed | None:
         return None
     if not together or any(e.keys() != together.keys() for e in each):
         return None
-    if any(a.shape != together[n].shape for e in each for n, a in e.items()) or _in_turn(
-        step, params, access, together, reading
-    ):
+    if any(a.shape != together[n].shape for e in each for n, a in e.items()):
         return None
     sums = {n: np.sum([e[n] for e in each], axis=0) for n in together}
+    if _shares_softmax(access, reading, params, x, y):
+        wanted = {n: s / EXAMPLES for n, s in sums.items()}
+        return Summed(together, wanted, dict.fromkeys(together, whole_softmax.CAUSE))
+    if _in_turn(step, params, access, together, reading):
+        return None
     found = [_compared(together, each, {n: c * s for n, s in sums.items()}, c) for c in (1.0, 1 / EXAMPLES)]
     best = max((f for f in found if f is not None), key=lambda f: -len(f.causes), default=None)
     return best if best is not None and best.causes else None
+
+
+def _shares_softmax(access: Access, reading: Reading, params: dict[str, Array], x: Array, y: Array) -> bool:
+    """Whether outputs of several examples add up to 1 together, in code that divides by their number and so is meant for them."""
+    if not whole_softmax.divides_by_examples(access.file, access.members):
+        return False
+
+    def outputs(rows: slice, form: str) -> dict[str, Array]:
+        own = {n: a.copy() for n, a in params.items()}
+        target = put_target(y[rows], form, reading.labels)
+        return access.forward(own, put(x[rows], form), target, len(x[rows])).arrays
+
+    try:
+        together = outputs(slice(None), TOGETHER[reading.form])
+        each = [outputs(slice(i, i + 1), reading.form) for i in range(EXAMPLES)]
+    except (UserError, ValueError):
+        return False
+    known = [n for n in together if all(n in e for e in each)]
+    columns = TOGETHER[reading.form] == "columns"
+    return any(whole_softmax.shared(together[n].T if columns else together[n], [e[n] for e in each]) for n in known)
 
 
 def _compared(
@@ -115,14 +139,16 @@ def derived_sums(access: Access, reading: Reading, seed: int) -> list[Derived]:
     return [
         Derived(
             f"grad/network.{n}", g, found.wanted[n], 1e-13, np.zeros(g.shape, bool), EXAMPLES, against=AGAINST,
-            cause=found.causes.get(n, ""), spot=_spot(access, n) if n in found.causes else None,
+            cause=found.causes.get(n, ""), spot=_spot(access, n, found.causes[n]) if n in found.causes else None,
         )
         for n, g in reversed(list(found.given.items()))
     ]  # fmt: skip
 
 
-def _spot(access: Access, name: str) -> Spot | None:
-    """The assignment inside a loop that should add."""
+def _spot(access: Access, name: str, cause: str) -> Spot | None:
+    """The sum of a softmax over too much, else the assignment inside a loop that should add."""
+    if cause == whole_softmax.CAUSE:
+        return whole_softmax.spot(access.file, access.members)
     if not isinstance(access, ScriptAccess):
         return None
     loop = access.loop

@@ -134,6 +134,41 @@ def compiled(file: UserFile, owner: str, name: str, first: bool = False) -> Func
     return found
 
 
+def opened_loop(
+    file: UserFile, called: str, loop: ast.For | ast.While, names: tuple[str, ...], first: bool = False
+) -> FunctionType:
+    """A loop of a script as an opened function of nothing, whose names are all global.
+
+    Parameters
+    ----------
+    file : UserFile
+    called : str
+        The name of the function in messages.
+    loop : For or While
+    names : tuple of str
+        That may be replaced before the loop, or seen after it.
+    first : bool
+        As in `compiled`.
+    """
+    function = ast.parse("def loop(): pass").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    loop = copy.deepcopy(loop)
+    function.args.args = [ast.arg(n) for n in names]
+    body = _Opening(function, loop, first).open([loop])
+    function.args.args = []
+    left = ", ".join(f"{n!r}: globals().get({n!r})" for n in names)
+    seen = ast.parse(f"{_SEEN}({{{left}}})").body
+    for node in ast.walk(seen[0]):
+        ast.copy_location(node, loop)
+    function.body = [ast.Global(list(names)), ast.copy_location(ast.Try(body, [], [], seen), loop)]
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(function, loop)], []))
+    made: dict[str, Any] = {}
+    exec(compile(module, file.path, "exec"), file.namespace, made)
+    found: FunctionType = made["loop"]
+    found.__qualname__ = called
+    return found
+
+
 class Turn:
     """One run of an opened function.
 

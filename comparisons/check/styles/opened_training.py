@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType
@@ -18,10 +18,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
-from comparisons.check.styles.costs import MOST, NEAR, Objective
+from comparisons.check.styles.costs import MOST, NEAR
+from comparisons.check.styles.glances import Glanced
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_arguments import RATE, is_x, is_y, parameters_of, role
 from comparisons.check.styles.network_functions import Patched
@@ -54,7 +54,7 @@ _LIKELIHOOD = re.compile(r"\w*(likelihood|reward)\w*|ll", re.IGNORECASE)
 
 
 @dataclass
-class Opened(Objective):
+class Opened(Glanced):
     """A training function and its own cost.
 
     Attributes
@@ -120,44 +120,6 @@ class Opened(Objective):
     def _too_late(self, values: dict[str, Any], inner: dict[str, Array], name: str) -> Iterator[tuple[str, Array]]:
         if sum(a.size for a in inner.values()) <= FEW:
             yield from super()._too_late(values, inner, name)
-
-    def agreement(self) -> tuple[int, float, bool] | None:
-        """As for any objective, but of a few elements of each parameter: a turn of a training loop takes long."""
-        found = [self._ratios(seed) for seed in (23, 24)]
-        if not found[0] or found[0].keys() != found[1].keys():
-            return None
-        # Of one example, or of one number, any gradient is a multiple of any other: but not always the same one.
-        pairs = [(found[0][n], found[1][n]) for n in found[0]]
-        ratios = [r for r, again in pairs if r is not None and again is not None and abs(r / again - 1) < NEAR]
-        counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in ratios}
-        best = max(counts, key=lambda r: (counts[r], abs(r - 1) < NEAR), default=1.0)
-        agreeing = counts.get(best, 0)
-        return agreeing, self._accepted(best, agreeing, len(pairs)), agreeing == len(pairs)
-
-    def _ratios(self, seed: int) -> dict[str, float | None]:
-        """By what the claims are multiples of derivatives, as far as they are; nothing if it cannot be told."""
-        try:
-            values, inner = self._drawn(np.random.default_rng(seed))
-            claims = self._claims(values, inner)
-            if set(claims) != set(self.parameters) or not all(np.isfinite(a).all() for a in claims.values()):
-                return {}
-            return {n: ratio(self._glance(n, a, values, inner)) for n, a in claims.items()}
-        except (UserError, ValueError):
-            return {}
-
-    def _glance(self, name: str, claimed: Array, values: dict[str, Any], inner: dict[str, Array]) -> Derived:
-        """A few elements of a gradient: the largest, and others."""
-        order = np.argsort(-np.abs(claimed).ravel(), kind="stable")
-        some = np.unique(np.concatenate([order[:2], order[2 :: max(1, order.size // 3)]]))
-        cost = self._as_function_of(name, values, inner)
-
-        def of_some(v: Array) -> Array:
-            moved = inner[name].copy()
-            moved.ravel()[some] = v
-            return cost(moved)
-
-        wanted, error, kinks = gradient(of_some, inner[name].ravel()[some], np.ones(()))
-        return Derived(name, claimed.ravel()[some], wanted, error, kinks, M)
 
     def costs(self, turn: Turn) -> dict[str, float]:
         """All that may be a cost."""
@@ -374,14 +336,19 @@ def _settled(objective: Opened, names: list[str]) -> Iterator[Opened]:
     Where none agrees, the loss may be another one than the code prints; then only what is the gradient of no function at all is
     taken for a mistake.
     """
+    code = objective._opened()[0].__code__
+    within = definition(objective.file, objective.owner, objective.gradient)
+    inner = within is not None and bool(nested_loops(training_loop(within) or within))
+    yield from settled(objective, _fillings(names, code), inner)
+
+
+def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool) -> Iterator[Opened]:
+    """The same, for given ways of filling the arguments; `inner` tells whether there are loops within the loop."""
     best: tuple[int, Opened] | None = None
     none: list[Opened] = []
-    code = objective._opened()[0].__code__
     spent = 0
-    within = definition(objective.file, objective.owner, objective.gradient)
-    inner = within is not None and nested_loops(training_loop(within) or within)
     ways = [(False, False), (True, False), *([(False, True)] if inner else [])]
-    for given, (single, first) in itertools.product(_fillings(names, code), ways):
+    for given, (single, first) in itertools.product(fillings, ways):
         if (single or first) and best is not None:
             continue  # else a missing sum over the batch would go unseen
         made = objective.compiled if not first else None

@@ -9,31 +9,42 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.calling import array, parameters, plain, tree
+from comparisons.check.calling import parameters, plain, tree
 from comparisons.check.construct import arguments
 from comparisons.check.homes import source_text
+from comparisons.check.locating import statement
 from comparisons.check.models import OptimizerModel
 from comparisons.check.objects import method
-from comparisons.check.tensors import handed
+from comparisons.check.styles.optimizer_counters import EACH, Place, raised, rebound, ticking
+from comparisons.check.styles.optimizer_networks import FORMS as NETWORKS
+from comparisons.check.styles.optimizer_networks import NetworkWorld, network_forms
+from comparisons.check.styles.optimizer_worlds import (
+    COUNTERS,
+    KEYS,
+    ONE,
+    RATE,
+    Arrays,
+    Entries,
+    Reading,
+    World,
+    of_layer,
+)
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.check.update_forms import SMALL, Form, State, forms, hidden_epsilon, within_root
+from comparisons.diagnosis.optimizers import _rules
 from comparisons.plan import plan
 from comparisons.trace import Model
 from scratch import Dense, GradientDescent, Optimizer, architecture
 
-Array = np.ndarray
-Arrays = dict[str, Array]
 Step = Callable[[Arrays, Arrays], Arrays]
 
-RATE = 0.05
 STEP = ("updateparams", "update", "step", "updateparameters", "applygradients", "optimize", "updateweights", "apply", "__call__", "call", "getupdates",
         "minimize", "optimise", "updateparam", "gradientdescent", "applygradient", "updatelayer", "performupdate", "run", "updateparamssingle")  # fmt: skip
 KINDS: tuple[tuple[str, str], ...] = (
@@ -77,44 +88,6 @@ USED = {"learning_rate": RATE, "beta": 0.8, "beta1": 0.85, "beta2": 0.97, "epsil
 DEFAULTS = {"learning_rate": 0.01, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How an optimizer is taken.
-
-    Attributes
-    ----------
-    kind : str
-        Name of the scratch class.
-    step : str
-        Its method.
-    form : str
-        How parameters and gradients are handed over.
-    arguments : dict
-        Values of the constructor's arguments.
-    rule : Optimizer
-    small : bool
-        Whether epsilon is set to `SMALL`, as it stands elsewhere than in scratch.
-    alone : str
-        What the frameworks do not have of its form.
-    names : tuple of str
-        Of weights and biases, and of their gradients, in a layer.
-    entries : bool
-        Whether a layer's weights are dictionaries of value and gradient: `layer.W["val"]`, `layer.W["grad"]`.
-    told : str
-    """
-
-    kind: str
-    step: str
-    form: str
-    arguments: dict[str, Any]
-    rule: Optimizer
-    small: bool = False
-    alone: str = ""
-    names: tuple[str, str, str, str] = ("W", "b", "dW", "db")
-    entries: bool = False
-    told: str = ""
-
-
 class OptimizerObjects:
     """Classes that are optimizers."""
 
@@ -147,16 +120,20 @@ def _kind(name: str) -> str:
 
 def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | None:
     told: UserError | None = None
+    still: Reading | None = None
     if kind == "GradientDescent" and "beta" in _roles(cls, "Momentum").values():
         kind = "Momentum"
     given = _arguments(cls, kind)
+    tick, early = ticking(file, cls, step)
     for form in _forms(cls, step):
         held = itertools.product(
-            (False, True) if "layer" in form and _Entries.READ.search(source_text(file)) else (False,),
+            (False, True) if "layer" in form and Entries.READ.search(source_text(file)) else (False,),
             _names(file, form),
         )
         for entries, names in held:
-            reading = Reading(kind, step, form, given, GradientDescent(RATE), names=names, entries=entries)
+            reading = Reading(
+                kind, step, form, given, GradientDescent(RATE), names=names, entries=entries, tick=tick, early=early
+            )
             try:
                 fitted = _fitted(file, cls, reading)
             except UserError as error:
@@ -164,6 +141,13 @@ def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | 
                 continue
             if fitted is not None:
                 return _described(file, name, fitted)
+            if form.startswith(NETWORKS):
+                still = still or reading
+    place = rebound(file, cls, step, parameter=True) if still is not None else None
+    if still is not None and place is not None:
+        cause = f"the parameter is not updated: {place.name} is bound to a new array, and the one that the network has stays as it was"
+        rule = next(forms(kind, _values(file, cls, still), _constants(cls))).rule
+        return _described(file, name, replace(still, rule=rule, cause=cause, at=_at(file, place)))
     if told is not None and not isinstance(told.__cause__, NotImplementedError):
         file.notes.append(f"{name} is not compared: {told}")
     return None
@@ -172,10 +156,6 @@ def _unit(file: UserFile, name: str, cls: type, kind: str, step: str) -> Unit | 
 HELD = ("params", "parameters", "model", "net", "network", "layers", "layer", "weights", "modelparams", "param", "grads", "gradients", "shape")  # fmt: skip
 
 
-COUNTERS = ("t", "step", "iteration", "epoch", "timestep", "iter", "batchnum", "niter", "nsteps", "it")
-KEYS = ("key", "id", "index", "i", "layerindex", "layeridx", "layerid", "layername", "name")
-ONE = ("batchsize", "m", "nsamples", "minibatchsize", "epochnum", "epochnumber")
-"""Names of what comes beside parameters and gradients: how many steps there were, which layer it is; how many examples, in the first epoch."""
 EXTRAS = (
     "weightdecay",
     "wd",
@@ -228,10 +208,16 @@ def _forms(cls: type, step: str) -> list[str]:
     """Ways to hand parameters over, those first that the arguments' names speak of."""
     names = [plain(p.name) for p in parameters(getattr(cls, step)) if p.default is p.empty and p.name != "self"]
     held = [plain(p.name) for p in arguments(cls)]
-    of_layer = {_of_layer(n) for n in names} - {""}
-    if {"w", "b", "dw", "db"} <= {_of_layer(plain(p.name)) for p in parameters(getattr(cls, step))} and (
-        of_layer | set(names) & {*COUNTERS, *KEYS, *ONE, "self"}
-    ) >= {_of_layer(n) or n for n in names}:
+    first, last = network_forms(cls, step, names, held)
+    return [*first, *_plain_forms(cls, step, names, held), *last]
+
+
+def _plain_forms(cls: type, step: str, names: list[str], held: list[str]) -> list[str]:
+    """Ways to hand arrays over, or a layer that holds them."""
+    parts = {of_layer(n) for n in names} - {""}
+    if {"w", "b", "dw", "db"} <= {of_layer(plain(p.name)) for p in parameters(getattr(cls, step))} and (
+        parts | set(names) & {*COUNTERS, *KEYS, *ONE, "self"}
+    ) >= {of_layer(n) or n for n in names}:
         return ["both"]
     if "layer" in names:
         return ["layer"]
@@ -251,20 +237,13 @@ def _forms(cls: type, step: str) -> list[str]:
     return ["one array", "dictionaries", "lists"]
 
 
-def _of_layer(name: str) -> str:
-    """What an argument of this name is of a layer: `w`, `b`, `dw` or `db`; empty if it is none of them."""
-    found = re.fullmatch(r"(d|grad|gradient|delta|nabla)?(w|weights?|b|bias|biases)(d|grads?|gradients?|delta)?", name)
-    if found is None:
-        return ""
-    return ("d" if found[1] or found[3] else "") + found[2][0]
-
-
 def _names(file: UserFile, form: str) -> list[tuple[str, str, str, str]]:
     """Names of a layer's weights, biases and their gradients."""
     usual = [("weights", "biases", "dweights", "dbiases"), ("W", "b", "dW", "db"), ("weights", "bias", "dweights", "dbias"), ("w", "b", "dw", "db"),
              ("weights", "biases", "weights_gradient", "biases_gradient"), ("weight", "bias", "dweight", "dbias"), ("weights", "bias", "grad_weights", "grad_bias"),
              ("W", "b", "grad_W", "grad_b"), ("weights", "bias", "weights_grad", "bias_grad"), ("weights", "biases", "d_weights", "d_biases"),
-             ("weights", "bias", "dW", "db"), ("weights", "biases", "dW", "db"), ("W", "b", "W_grad", "b_grad"), ("w", "b", "grad_w", "grad_b")]  # fmt: skip
+             ("weights", "bias", "dW", "db"), ("weights", "biases", "dW", "db"), ("W", "b", "W_grad", "b_grad"), ("w", "b", "grad_w", "grad_b"),
+             ("W", "b", "dLdW", "dLdb")]  # fmt: skip
     if "layer" not in form and "network" not in form:
         return usual[1:2]
     text = source_text(file)
@@ -275,7 +254,7 @@ def _names(file: UserFile, form: str) -> list[tuple[str, str, str, str]]:
 
 def _started(file: UserFile, cls: type, reading: Reading) -> Step:
     """A fresh optimizer; each call of what is returned is one step."""
-    world = World(reading)
+    world = _world(reading, cls)
     made: list[Any] = []
 
     def step(params: Arrays, grads: Arrays) -> Arrays:
@@ -283,9 +262,18 @@ def _started(file: UserFile, cls: type, reading: Reading) -> Step:
         with hidden_epsilon(vars(cls).values() if reading.small else ()):
             if not made:
                 made.append(_made(file, cls, reading, world))
-            return world.stepped(file, made[0])
+            if reading.tick and reading.early:
+                file.call(getattr(made[0], reading.tick))
+            moved = world.stepped(file, made[0])
+            if reading.tick and not reading.early:
+                file.call(getattr(made[0], reading.tick))
+            return moved
 
     return step
+
+
+def _world(reading: Reading, cls: type) -> World:
+    return NetworkWorld(reading, cls) if reading.form.startswith(NETWORKS) else World(reading)
 
 
 def _made(file: UserFile, cls: type, reading: Reading, world: World) -> Any:
@@ -293,228 +281,13 @@ def _made(file: UserFile, cls: type, reading: Reading, world: World) -> Any:
     thing = file.call(cls, **given)
     if reading.form == "parameters set up":
         file.call(thing.setup, world.network)
+    if isinstance(world, NetworkWorld):
+        world.prepare(file, thing)
     if reading.small:
         for name in vars(thing):
             if plain(name) in HYPER["epsilon"]:
                 setattr(thing, name, SMALL)
     return thing
-
-
-class World:
-    """Parameters and gradients in the form that an optimizer wants.
-
-    Parameters
-    ----------
-    reading : Reading
-    """
-
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-        self.layer: Any = None
-        self.values: list[Array] = []
-        self.held_objects: list[_Parameter] = []
-        self._steps = 0
-
-    def set(self, params: Arrays, grads: Arrays) -> None:
-        """The present values; objects stay the same, as optimizers may remember by identity."""
-        self.params, self.grads = params, grads
-        self._steps += 1
-        if self.layer is None:
-            self.layer = _thing(self.reading)
-            self.network = SimpleNamespace(layers=[self.layer], trainable_layers=[self.layer], params_and_grads=self._pairs,
-                                           parameters=lambda: self.values, params=lambda: self.held_objects)  # fmt: skip
-            self.dictionary = {_short(n): a for n, a in params.items()}
-            self.values = list(params.values())
-            self.gradient_dictionary: Arrays = {}
-            self.gradient_list: list[Array] = []
-            self.held_objects = [_Parameter(a) for a in self.values]
-        self.gradient_dictionary.update({_short(n): g for n, g in grads.items()})
-        self.gradient_list[:] = list(grads.values())
-        w, b = params.values()
-        dw, db = grads.values()
-        names = self.reading.names
-        for name, a in zip(names, (w, b, dw, db), strict=True):
-            setattr(self.layer, name, a)
-        if self.reading.entries:
-            for name, a, g in zip(names, (w, b), (dw, db), strict=False):
-                setattr(self.layer, name, _Entries(a, g))
-        for held, a, g in zip(self.held_objects, params.values(), grads.values(), strict=True):
-            held.data = held.value = held.weight = a
-            held.grad = held.gradient = g.view(_Gradient)
-            if held.pair is not None:
-                held.pair[0][...], held.pair[1][...] = a, g
-        self.dictionary.update({_short(n): a for n, a in params.items()})
-        self.values[:] = list(params.values())
-        self.layer.params = {names[0]: w, names[1]: b}
-        self.layer.grads = {names[0]: dw, names[1]: db, names[2]: dw, names[3]: db}
-        self.layer.parameters, self.layer.gradients = self.layer.params, self.layer.grads
-
-    def _pairs(self) -> Iterator[tuple[Array, Array]]:
-        yield from zip(self.values, self.gradient_list, strict=True)
-
-    def held(self, name: str) -> Any:
-        """What the constructor is given for an argument of this name."""
-        called = plain(name)
-        if called in ("layers",):
-            return [self.layer]
-        if called in ("model", "net", "network"):
-            return self.network
-        if called in ("layer",):
-            return self.layer
-        if called in ("grads", "gradients"):
-            return self.gradient_dictionary
-        return self.held_objects if self.reading.form == "parameters held" else self.dictionary
-
-    def stepped(self, file: UserFile, thing: Any) -> Arrays:
-        """Parameters after one step."""
-        f = getattr(thing, self.reading.step)
-        for name in ("pre_update_params", "pre_update"):
-            if hasattr(thing, name):
-                file.call(getattr(thing, name))
-        moved = self._call(file, f, thing)
-        for name in ("post_update_params", "post_update"):
-            if hasattr(thing, name):
-                file.call(getattr(thing, name))
-        file.mutated.clear()  # to change parameters in place is what optimizers do
-        return dict(zip(self.params, (array(a, "a parameter after the step") for a in moved), strict=True))
-
-    def _call(self, file: UserFile, f: Callable[..., Any], thing: Any) -> list[Any]:
-        form, names = self.reading.form, self.reading.names
-        match form:
-            case "dictionaries":
-                result = file.call(f, self.dictionary, self.gradient_dictionary)
-                return (
-                    list(result.values())
-                    if isinstance(result, dict) and len(result) == 2
-                    else list(self.dictionary.values())
-                )
-            case "lists":
-                result = file.call(f, self.values, self.gradient_list)
-                return list(result) if isinstance(result, list | tuple) and len(result) == 2 else self.values
-            case "one array" | "one array by name":
-                return self._each(file, f, thing)
-            case "layer" | "layers" | "network":
-                file.call(f, {"layer": self.layer, "layers": [self.layer], "network": self.network}[form])
-            case "both":
-                (w, b), (dw, db) = self.params.values(), self.grads.values()
-                known = {"w": w, "b": b, "dw": dw, "db": db}
-                given = {
-                    p.name: known[_of_layer(plain(p.name))] if _of_layer(plain(p.name)) else self._more(plain(p.name))
-                    for p in parameters(f)
-                    if p.default is p.empty or _of_layer(plain(p.name))
-                }
-                result = file.call(f, **given)
-                return [w, b] if result is None else list(result)[:2]
-            case "pairs":
-                file.call(f, list(self._pairs()))
-                return self.values
-            case "parameters held" | "parameters set up":
-                file.call(f)
-                return [
-                    p.pair[0].copy() if p.pair is not None else p.value if p.value is not a else p.data
-                    for p, a in zip(self.held_objects, self.params.values(), strict=True)
-                ]
-            case _:
-                file.call(f)
-        now = [getattr(self.layer, n) for n in names[:2]]
-        if self.reading.entries:
-            return [held.value for held in now]
-        kept = [self.layer.params[n] for n in names[:2]]
-        return [k if k is not a else n for k, n, a in zip(kept, now, self.params.values(), strict=True)]
-
-    def _each(self, file: UserFile, f: Callable[..., Any], thing: Any) -> list[Any]:
-        """Each parameter on its own; optimizers that keep moments for one parameter alone come as several."""
-        results = []
-        asked = [p for p in parameters(f) if p.default is p.empty]
-        for i, (name, w) in enumerate(self.params.items()):
-            own = self._own(thing, i)
-            g = getattr(own, self.reading.step)
-            given: dict[str, Any] = {}
-            for j, p in enumerate(asked):
-                called = plain(p.name)
-                if "name" in called or called in KEYS:
-                    given[p.name] = _short(name)
-                elif called in (*COUNTERS, *ONE, "lr", "learningrate"):
-                    given[p.name] = self._more(called)
-                else:
-                    given[p.name] = self.grads[name] if ("grad" in called or (called.startswith("d") and j) or (j == 1 and not _gradient_first(asked))
-                                                         or (j == 0 and _gradient_first(asked))) else w  # fmt: skip
-            result = file.call(g, **given)
-            results.append(w if result is None else result)
-        return results
-
-    def _more(self, called: str) -> Any:
-        """What goes with the parameters in a step."""
-        if called in ("lr", "learningrate"):
-            return RATE
-        if called in ONE:
-            return 1
-        if called in COUNTERS:
-            return self._steps
-        return 0 if called in ("i", "index", "layerindex", "layeridx") else "layer1"
-
-    def _own(self, thing: Any, i: int) -> Any:
-        import copy
-
-        if self.reading.form == "one array by name":
-            return thing
-        if not hasattr(self, "_copies"):
-            self._copies = [thing, *(copy.deepcopy(thing) for _ in range(3))]
-        return self._copies[i]
-
-
-def _gradient_first(asked: list[Any]) -> bool:
-    return "grad" in plain(asked[0].name)
-
-
-class _Gradient(np.ndarray):
-    """A gradient that is an array, and has one under the name of those who keep it in an object."""
-
-    @property
-    def data(self) -> Array:  # type: ignore[override]
-        """The array."""
-        return self.view(np.ndarray)
-
-
-class _Entries(dict[str, Any]):
-    """A parameter and its gradient as entries of a dictionary, whatever they are called."""
-
-    VALUES = ("val", "value", "data", "param")
-    READ = re.compile(rf"""\[['"]({"|".join(VALUES)})['"]\]""")
-
-    def __init__(self, a: Array, g: Array) -> None:
-        super().__init__(dict.fromkeys(self.VALUES, a) | dict.fromkeys(("grad", "gradient", "g", "d"), g))
-        self._first = a
-
-    @property
-    def value(self) -> Array:
-        """The parameter as it is now."""
-        return next((self[n] for n in self.VALUES if self[n] is not self._first), self._first)
-
-
-class _Parameter:
-    """A parameter with its gradient, under the usual names."""
-
-    def __init__(self, a: Array) -> None:
-        self.data = self.value = self.weight = a
-        self.grad = self.gradient = np.zeros_like(a)
-        self.shape = a.shape
-        self.requires_grad = True
-        self.pair: tuple[Array, Array] | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        """For those who hold parameters as pairs, (value, gradient): arrays that stay the same, to be changed in place."""
-        if self.pair is None:
-            self.pair = (np.array(self.value), np.array(self.grad))
-        yield from map(handed, self.pair)
-
-
-def _thing(reading: Reading) -> Any:
-    return SimpleNamespace(trainable=True, name="layer1", weight_regularizer_l1=0, weight_regularizer_l2=0)
-
-
-def _short(name: str) -> str:
-    return name.rpartition(".")[2] + "1"
 
 
 CASE_STEPS = 12
@@ -538,8 +311,8 @@ def _followed(step: Step) -> list[Arrays]:
     return found
 
 
-def _of_form(form: Form) -> Step:
-    """The same door for a form of ours."""
+def _of_form(form: Form, each: bool = False) -> Step:
+    """The same door for a form of ours; `each` raises the counter for every parameter."""
     states: dict[str, State] = {}
     count = [0]
 
@@ -547,7 +320,9 @@ def _of_form(form: Form) -> Step:
         count[0] += 1
         for n, a in params.items():
             states.setdefault(n, form.start(a))
-        return {n: form.step(a, grads[n], states[n], count[0]) for n, a in params.items()}
+        m = len(params)
+        times = {n: m * (count[0] - 1) + i if each else count[0] for i, n in enumerate(params, start=1)}
+        return {n: form.step(a, grads[n], states[n], times[n]) for n, a in params.items()}
 
     return step
 
@@ -584,7 +359,38 @@ def _fitted(file: UserFile, cls: type, reading: Reading) -> Reading | None:
                 reading, rule=form.rule, small=form.small, alone=form.told if form.alone else "", told=told
             )
         if steps == len(history):
-            break
+            return chosen
+    return _counted_for_each(file, cls, reading, history) or _with_cause(file, cls, chosen, history)
+
+
+def _counted_for_each(file: UserFile, cls: type, reading: Reading, history: list[Arrays]) -> Reading | None:
+    """The reading with the form that the code follows if its counter is raised for every parameter; None if it follows none."""
+    place = raised(file, cls, reading.step)
+    for form in forms(reading.kind, _values(file, cls, reading), _constants(cls)) if place else ():
+        if place and not form.alone and _agreeing(history, _followed(_of_form(form, each=True))) == len(history):
+            at = _at(file, place)
+            return replace(reading, rule=form.rule, small=form.small, told=form.told, cause=EACH, at=at)
+    return None
+
+
+def _at(file: UserFile, place: Place) -> tuple[str, int, str]:
+    return place.function, place.line, statement(file.path, place.line)
+
+
+def _with_cause(file: UserFile, cls: type, chosen: Reading, history: list[Arrays]) -> Reading:
+    """The reading, with the statement that loses a moment if all is as if that were not kept."""
+    place = rebound(file, cls, chosen.step)
+    for told, changed in _rules(chosen.rule) if place and not chosen.small else ():
+        form = Form(chosen.rule, formula=changed)
+        if (
+            place
+            and "not kept from step to step" in told
+            and _agreeing(history, _followed(_of_form(form))) == len(history)
+        ):
+            cause = (
+                f"{told}: {place.name} is bound to a new array, and the one that the optimizer keeps stays as it was"
+            )
+            return replace(chosen, cause=cause, at=_at(file, place))
     return chosen
 
 
@@ -598,7 +404,7 @@ def _agreeing(a: list[Arrays], b: list[Arrays]) -> int:
 
 def _values(file: UserFile, cls: type, reading: Reading) -> dict[str, float]:
     """Hyper-parameters of the object: as it was told, or as it has them."""
-    world = World(reading)
+    world = _world(reading, cls)
     drawn = plan(_case("probe", GradientDescent(RATE)))
     named = {f"dense1.{n}": a for n, a in drawn.weights.params["dense1"].items()}
     world.set(named, {n: np.zeros_like(a) for n, a in named.items()})
@@ -634,6 +440,9 @@ def _described(file: UserFile, name: str, reading: Reading) -> Unit:
     kind = type(reading.rule).__name__
     told = [reading.told] if reading.told else []
     case = _case(name, reading.rule)
+    options: dict[str, Any] = {"reading": reading} | ({"alone": reading.alone} if reading.alone else {})
+    if reading.cause:
+        options |= {"cause": reading.cause, "at": reading.at}
     return Unit(
         name,
         OptimizerObjects.name,
@@ -641,6 +450,6 @@ def _described(file: UserFile, name: str, reading: Reading) -> Unit:
         file.own[name],
         (f"{name}.{reading.step}",),
         (case,),
-        {"reading": reading} | ({"alone": reading.alone} if reading.alone else {}),
+        options,
         () if reading.alone else tuple(told),
     )

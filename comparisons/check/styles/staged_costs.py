@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.source import syntax
 from comparisons.check.styles.cost_arguments import Given, H, K, M, N, choices
-from comparisons.check.styles.costs import MOST, Objective, _key
+from comparisons.check.styles.costs import MOST, Objective
+from comparisons.check.styles.gradient_names import last_name
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import found_arrays
 from comparisons.check.styles.network_arguments import (
@@ -46,7 +48,8 @@ STEPS = 4
 WIDE = 12
 """Sizes up to this are left as they are, where they have a default."""
 _FORWARD = re.compile(
-    r"_?(forward|feed_?forward|fprop|encode_decode|run|predict_proba|call|generate)\w*|__call__", re.IGNORECASE
+    r"_?(forward|feed_?forward|fprop|encode_decode|run|predict_proba|call|generate)\w*|\w+_(forward|fwd)|__call__",
+    re.IGNORECASE,
 )
 _COST = re.compile(
     r"(?!.*(grad|back|deriv|prime|plot|print))\w*(loss|cost|objective|nll|elbo|error|likelihood)\w*|J", re.IGNORECASE
@@ -58,6 +61,7 @@ _CHECKS = re.compile(r"\w*(check|numeric|clip|approx|test|plot|zero_?grad|update
 _MAKES = re.compile(
     r"_?(init|make|create|build|new|setup|get|random|gen)\w*|\w*(init|params?|weights|model)", re.IGNORECASE
 )
+_STATE = re.compile(r"[ahs](_?(0|prev|init|start))?", re.IGNORECASE)
 _TRUNCATED = re.compile(r"\w*trunc\w*|bptt_steps", re.IGNORECASE)
 
 
@@ -149,11 +153,11 @@ class Staged(Objective):
         return returned, pool, made
 
     def _shown(self, returned: Any) -> dict[str, Array]:
-        own = {_key(p) for p in self.parameters}
+        own = {last_name(p) for p in self.parameters}
         parts = returned if isinstance(returned, tuple | list) else [returned]
         for part in (p for p in parts if isinstance(p, dict)):
             # Under the very names of the parameters, some of which may look like those of gradients: `d_W0` of a decoder.
-            found = {p: np.asarray(a, np.float64) for p, a in found_arrays(part) if _key(p) in own}
+            found = {p: np.asarray(a, np.float64) for p, a in found_arrays(part) if last_name(p) in own}
             if 2 * len(found) >= len(own):
                 return found
         return super()._shown(returned)
@@ -184,25 +188,32 @@ def find_staged(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterat
 
 def _in(file: UserFile, owner: str, functions: dict[str, Any], templates: Any) -> Iterator[Staged]:
     """Of the functions of a file or a class, pairs of a cost and a gradient that fit."""
-    costs = [n for n in functions if _COST.fullmatch(n)]
+    costs = [n for n in functions if _COST.fullmatch(n) or _gives_loss(n, functions[n])]
     backs = [n for n in functions if _BACKWARD.fullmatch(n) and not _CHECKS.fullmatch(n) and n not in costs]
     if not costs or not backs:
         return
-    forwards = ["", *(n for n in functions if _FORWARD.fullmatch(n) and n not in (*costs, *backs))][:3]
+    others = ["", *(n for n in functions if _FORWARD.fullmatch(n) and n not in (*costs, *backs))][:3]
     for template in templates:
         for back in backs[:3]:
             best: tuple[int, Staged] | None = None
-            for cost, forward in itertools.product(costs[:4], forwards):
-                base = Staged(file, owner, cost, back, forward, template)
-                for found in _settled(base):
-                    agreeing = _agreeing(found)
-                    if agreeing and (best is None or agreeing > best[0]):
-                        best = agreeing, found
+            for cost in costs[:4]:
+                for forward in [cost] if _FORWARD.fullmatch(cost) else others:
+                    base = Staged(file, owner, cost, back, forward, template)
+                    for found in _settled(base):
+                        agreeing = _agreeing(found)
+                        if agreeing and (best is None or agreeing > best[0]):
+                            best = agreeing, found
             if best is not None:
                 pair = best[1]
                 pair.guards = tuple(unguard(file, owner, [n for n in (pair.cost, pair.gradient, pair.forward) if n]))
                 yield pair
                 return
+
+
+def _gives_loss(name: str, f: Any) -> bool:
+    """Whether a forward pass returns its loss in front of what it keeps: `return loss, cache`."""
+    names = returned_names(f) if _FORWARD.fullmatch(name) else []
+    return len(names) > 1 and bool(_COST.fullmatch(names[0]))
 
 
 def _agreeing(found: Staged) -> int:
@@ -220,7 +231,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
     for p in parameters_of(cls):
         if _TRUNCATED.fullmatch(p.name):
             more[p.name] = 1000
-        elif isinstance(p.default, int) and not isinstance(p.default, bool) and p.default > WIDE:
+        elif _too_wide(p.default):
             known = {"input_size": N, "hidden_size": H - 1, "output_size": K, "batch_size": M, "epochs": 1}
             more[p.name] = known.get(role(p.name)) or next(small, 2)
     for made in constructions(file, cls, lambda _: more):
@@ -237,7 +248,10 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
 def _settled(base: Staged) -> Iterator[Staged]:
     """The best way of filling the arguments."""
     f = {n: base._method(n) for n in (base.cost, base.gradient, base.forward) if n}
-    asked = {n: [p.name for p in parameters_of(g) if p.default is p.empty][bool(base.owner) :] for n, g in f.items()}
+    asked = {
+        n: [p.name for p in parameters_of(g) if p.default is p.empty or _too_wide(p.default)][bool(base.owner) :]
+        for n, g in f.items()
+    }
     outputs: tuple[str, ...] = ()
     if base.forward:
         wanted = {*asked[base.cost], *asked[base.gradient]}
@@ -259,7 +273,10 @@ def _settled(base: Staged) -> Iterator[Staged]:
         widths = tuple(
             sorted({n for a in held(base.template if base.owner else value).values() for n in a.shape if n > 1})
         )
-        for given in _fillings(names, widths, listed):
+        lists = [
+            _listed(n, names, widths, base) if not listed else [Given("fixed", value=_tokens(is_y(n)))] for n in names
+        ]
+        for given in _fillings(names, lists):
             tried = replace(base, given=given, outputs=outputs, container=container, value=value, listed=listed)
             if not _runs(tried):
                 continue
@@ -337,14 +354,30 @@ def _containers(file: UserFile) -> Iterator[Any]:
                 break
 
 
-def _fillings(names: list[str], widths: tuple[int, ...], listed: bool) -> Iterator[dict[str, Given]]:
+def _fillings(names: list[str], lists: list[list[Given]]) -> Iterator[dict[str, Given]]:
     """Ways of filling arguments, the likely ones first."""
-    lists = [[Given("fixed", value=_tokens(is_y(n)))] if listed else _choices(n, widths) for n in names]
     if not all(lists):
         return
     places = itertools.product(*(range(len(given)) for given in lists))
     for chosen in sorted(itertools.islice(places, 20_000), key=sum)[:WAYS]:
         yield {n: given[i] for n, given, i in zip(names, lists, chosen, strict=True)}
+
+
+def _listed(name: str, names: list[str], widths: tuple[int, ...], base: Staged) -> list[Given]:
+    """What may be given for an argument beside the others; whole numbers first where the code takes elements of it as an index."""
+    f = [base._method(n) for n in (base.cost, base.gradient)]
+    if any(p.name == name and _too_wide(p.default) for g in f for p in parameters_of(g)):
+        return [Given("fixed", value=w) for w in widths]  # a vocabulary that is as large as a matrix of parameters
+    if _STATE.fullmatch(name) and any(is_x(n) for n in names if n != name):
+        return [Given("real", shape) for w in widths for shape in ((w, 1), (w,), (1, w))]
+    if any(re.search(rf"\[\s*{re.escape(name)}\[\w+\]\s*[],]", source_of(g)) for g in f):
+        return [Given("fixed", value=_tokens(is_y(name)))]
+    return _choices(name, widths)
+
+
+def _too_wide(default: Any) -> bool:
+    """Whether a size that is given by default is larger than what can be compared element by element."""
+    return type(default) is int and default > WIDE
 
 
 def _tokens(later: bool) -> list[int]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.objects import BACKWARD, FORWARD, method
-from comparisons.check.styles.costs import matched
+from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
 from comparisons.check.styles.network_arguments import RATE, parameters_of, required, role
 from comparisons.check.styles.network_objects import assign, construct, held

@@ -45,6 +45,10 @@ class Program:
     path: str = "<update>"
     """Of the file: lines keep their numbers."""
     small: bool = False
+    ahead: tuple[tuple[str, ast.expr], ...] = ()
+    """By parameter, the place at which its gradient is taken: what a step gives instead of the parameter."""
+    until: int = 0
+    """The line up to which the update has been run by then."""
 
     def start(self) -> Any:
         """A step function with a memory of its own."""
@@ -55,13 +59,14 @@ class Program:
         values |= {names[m]: np.zeros(shape) for m in moments}
         values |= {names[n]: self._small(v, n) for n, v in found.scalars.items()}
         code = self._code()
+        kept: dict[str, Array] = {}
         count = itertools.count(0)
 
         def step(params: dict[str, Array], grads: dict[str, Array]) -> dict[str, Array]:
             t = next(count)
             order = list(params)
             mine = dict(zip(found.params, order, strict=True))
-            own: dict[str, Any] = {names[p]: params[n].copy() for p, n in mine.items()}
+            own: dict[str, Any] = {names[p]: kept.get(p, params[n]).copy() for p, n in mine.items()}
             own |= {names[g]: grads[mine[p]].copy() for g, p in found.gradients.items()}
             own |= {names[c]: first + t * by for c, (first, by) in found.counters.items()}
             again = found.every_time if not found.every_epoch else found.every_epoch if t % 3 == 0 else ()
@@ -71,18 +76,32 @@ class Program:
                     exec(code, values)
                 except Exception as error:
                     raise UserError(f"{found.block.home or 'the loop'}: {type(error).__name__}: {error}") from error
-            return {n: np.asarray(values[names[p]]) for p, n in mine.items()}
+            if not self.ahead:
+                return {n: np.asarray(values[names[p]]) for p, n in mine.items()}
+            kept.update({p: np.array(values[names[p]]) for p in mine})
+            places = self._places(values)
+            return {n: places[p] for p, n in mine.items()}
 
         return step
+
+    def _places(self, values: dict[str, Any]) -> dict[str, Array]:
+        """Where the next gradients are taken."""
+        then = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in values.items()}
+        exec(self._code(self.until), then)
+        found = {}
+        for p, place in self.ahead:
+            code = compile(ast.fix_missing_locations(ast.Expression(_copy(place))), self.path, "eval")
+            found[p] = np.array(eval(code, then))
+        return found
 
     def _small(self, value: float, name: str) -> float:
         return SMALL if self.small and 0 < value <= EPSILON and not RATE.match(name.rpartition(".")[2]) else value
 
-    def _code(self) -> Any:
+    def _code(self, until: float = np.inf) -> Any:
         moments = {m for of in self.found.moments.values() for m in of}
         statements: list[ast.stmt] = []
         for p in self.found.pieces:
-            if p.key in moments and not p.own:
+            if p.line > until or (p.key in moments and not p.own):
                 continue  # set to 0 by whoever runs it
             target = ast.Name(self.names[p.key], ast.Store())
             value = _Renamed(self.names).visit(_copy(p.value))
@@ -96,6 +115,12 @@ class Program:
                     n.lineno, n.end_lineno, n.col_offset, n.end_col_offset = p.line, p.line, 0, 0
             statements.append(new)
         return compile(ast.Module(statements, []), self.path, "exec")
+
+
+def renamed(node: ast.expr, names: dict[str, str]) -> ast.expr:
+    """An expression with plain names for the keys of an update."""
+    found: ast.expr = _Renamed(names).visit(_copy(node))
+    return found
 
 
 def _copy(node: ast.expr) -> ast.expr:

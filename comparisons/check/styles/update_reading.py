@@ -314,16 +314,16 @@ def _resolve(found: Slice, tree: ast.Module, needed: set[str]) -> None:
     gradients = {}
     for text, node in loose.items():
         word = known_as(node)
-        number = _number(text, node, found.block, every)
+        known = number(text, node, found.block, every)
         grows = any(p.counts and p.key == text for p in every)
         if start := _loop_start(text, found.block):
             found.counters[text] = start
-        elif _COUNTER.match(word) and (grows or number is None):
+        elif _COUNTER.match(word) and (grows or known is None):
             found.counters[text] = (1.0, 1.0)
         elif re.search(r"^_?(reg|lamb|lmbda|l2|weight_?decay|wd)", word, re.IGNORECASE):
             found.scalars[text] = 0.0  # regularisation goes with the gradient
-        elif number is not None:
-            found.scalars[text] = number
+        elif known is not None:
+            found.scalars[text] = known
             if _COUNTER.match(word) and not isinstance(node, ast.Constant):
                 found.fixed += (text,)
         elif (
@@ -334,8 +334,8 @@ def _resolve(found: Slice, tree: ast.Module, needed: set[str]) -> None:
             found.scalars[text] = 1.0
         elif _is_gradient(node) or (isinstance(node, ast.Call | ast.BinOp) and not RATE.match(word)):
             gradients[text] = node
-        elif (usual := _usual(word)) is not None:
-            found.scalars[text] = usual
+        elif (default := usual(word)) is not None:
+            found.scalars[text] = default
         else:
             raise Unknown(text)
     for p in found.pieces:
@@ -351,7 +351,7 @@ def _starts(p: Piece) -> bool:
     return not p.own and bool(_ZEROS.search(written(p.value)))
 
 
-def _number(text: str, node: ast.expr, block: Block, every: list[Piece]) -> float | None:
+def number(text: str, node: ast.expr, block: Block, every: list[Piece]) -> float | None:
     """A number that the file gives to a name: where it is assigned, or as a default."""
     names = {text, text.removeprefix("self.")}
     functions = [block.function] if block.function else []
@@ -397,7 +397,7 @@ def _loop_start(text: str, block: Block) -> tuple[float, float] | None:
     return None
 
 
-def _usual(word: str) -> float | None:
+def usual(word: str) -> float | None:
     """What a setting has by default."""
     called = word.lower().replace("_", "").lstrip("_")
     if RATE.match(word):

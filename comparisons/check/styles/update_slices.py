@@ -7,6 +7,7 @@ them. So the statements of the update alone are taken out (`update_reading`) and
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
 from typing import Any
@@ -18,10 +19,12 @@ from comparisons.check.models import OptimizerModel
 from comparisons.check.source import syntax
 from comparisons.check.styles.optimizers import KINDS, TITLES
 from comparisons.check.styles.update_causes import NO_CORRECTION, cause_of, reset_cause, rule_followed
+from comparisons.check.styles.update_lookahead import Judged, judged, lookahead
 from comparisons.check.styles.update_programs import Program, behaviour, program, steps_case
 from comparisons.check.styles.update_reading import GRADIENT, Block, Slice, blocks, sliced
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.trace import Model
+from scratch import Optimizer
 
 
 class UpdateSlices:
@@ -45,7 +48,7 @@ class UpdateSlices:
             found = sliced(block, tree)
             if found is None:
                 continue
-            unit = self._unit(file, found, text, {u.name for u in units})
+            unit = self._unit(file, found, tree, text, {u.name for u in units})
             if unit is not None:
                 units.append(unit)
         return units
@@ -54,7 +57,7 @@ class UpdateSlices:
         """The statements, run as an optimizer."""
         return OptimizerModel(case, replace(self._programs[unit.name], small=unit.options["small"]).start)
 
-    def _unit(self, file: UserFile, found: Slice, text: str, names: set[str]) -> Unit | None:
+    def _unit(self, file: UserFile, found: Slice, tree: ast.Module, text: str, names: set[str]) -> Unit | None:
         made = replace(program(found), path=file.path)
         try:
             numbers = behaviour(made)
@@ -81,13 +84,34 @@ class UpdateSlices:
                 options["cause"] = cause
             if spot:
                 options["at"] = (where, spot, shown(file.path, spot))
-        self._programs[name] = made
-        case = steps_case(name, len(found.params), form.rule)
         told = [form.told] if form.told and not form.alone else []
         told.append(f"its statements were run by themselves, with gradients of ours for {', '.join(found.params)}")
+        rule, kind = form.rule, numbers.kind
+        judgement = None if wrong or form.alone else self._ahead(file, made, rule, tree)
+        if judgement is not None:
+            made, rule, kind = judgement.program, judgement.rule, "Nesterov"
+            options["names"] = {n: f"{p} ahead" for n, p in own.items()}
+            told.append("the places at which the gradients are taken are compared: they are torch's parameters")
+            if judgement.cause:
+                options |= {"cause": judgement.cause, "at": (where, judgement.line, shown(file.path, judgement.line))}
+        self._programs[name] = made
+        case = steps_case(name, len(found.params), rule)
         members = (where or "training loop",)
-        title = TITLES.get(numbers.kind, numbers.kind)
-        return Unit(name, self.name, f"{title} within training", line, members, (case,), options, tuple(told))
+        title = f"{TITLES.get(kind, kind)} within training"
+        return Unit(name, self.name, title, line, members, (case,), options, tuple(told))
+
+    def _ahead(self, file: UserFile, made: Program, rule: Optimizer, tree: ast.Module) -> Judged | None:
+        """Where a momentum that is right by itself looks ahead, if it is known what comes of that."""
+        ahead = lookahead(made, tree)
+        judgement = judged(made, ahead, rule) if ahead is not None else None
+        if ahead is None or judgement is None:
+            return None
+        if judgement.right or judgement.cause:
+            return judgement
+        file.notes.append(
+            f"the look-ahead of line {min(line for _, line in ahead.written.values())} is not compared: it is no multiple of the momentum"
+        )
+        return None
 
 
 VARIANTS = r"nadam|amsgrad|adamax|amsbound|adabound|lamb\b|radam|adabelief|yogi|adadelta|np\.maximum\([vs]|clip"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from comparisons.check import source
+from comparisons.check.data_imports import for_data_alone
 from comparisons.check.unit import UserError, UserFile, refuses
 from comparisons.errors import BackproofError
 
@@ -52,7 +55,7 @@ def test_modules_beside_the_course_notebooks_are_stood_in_for(tmp_path: Path) ->
     assert file.namespace["sigmoid"].__module__ == "scratch.course"
     assert "relu_backward" in file.namespace
     assert len(file.notes) == 3
-    with pytest.raises(ImportError, match=r"dnn_utils_v2\.weird is not installed"):
+    with pytest.raises(ImportError, match=r"dnn_utils_v2\.weird is not here"):
         file.namespace["weird"](1)
     assert not file.functions()
 
@@ -194,3 +197,34 @@ def test_of_definitions_under_a_condition_those_that_hold_are_run(tmp_path: Path
     file = source.run(path)
     assert file.namespace["f"]() == 2
     assert file.namespace["N"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("from keras.datasets import mnist\n(x, y), _ = mnist.load_data()", True),
+        ("from tensorflow.keras.utils import to_categorical\ndef f(y):\n    return to_categorical(y)", True),
+        ("import tensorflow as tf\n(x, y), _ = tf.keras.datasets.mnist.load_data()", True),
+        ("import tensorflow as tf\nimport numpy as np", True),
+        ("import tensorflow as tf\nmnist = tf.keras.datasets.mnist\nmodel = tf.keras.Sequential()", False),
+        ("import tensorflow as tf\ndef f(x):\n    return tf.nn.relu(x)", False),
+        ("import tensorflow as tf\ndef f():\n    return tf", False),
+        ("from tensorflow import keras\nclass Net(keras.Model): pass", False),
+        ("from torchvision import datasets, transforms", True),
+        ("import numpy as np", False),
+    ],
+)
+def test_a_framework_is_not_imported_for_its_data_sets(text: str, alone: bool) -> None:
+    tree = ast.parse(text)
+    assert for_data_alone(tree.body[0], tree) is alone
+
+
+def test_class_numbers_become_rows_without_keras(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from keras.utils import to_categorical\nimport keras\ndef f(y):\n    return keras.utils.to_categorical(y)"
+    )
+    f = source.run(file).namespace["f"]
+    keras = pytest.importorskip("keras")
+    for y in ([0, 2, 1], [[1], [0]], np.array([3, 3])):
+        np.testing.assert_array_equal(f(y), keras.utils.to_categorical(y))

@@ -1,0 +1,108 @@
+"""Networks that keep everything in the object: parameters that are made later, gradients that are left behind, gates that are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comparisons.check import source
+from comparisons.check.differences import row
+from comparisons.check.styles.costs import find_objectives
+from comparisons.check.styles.kept_gradients import find_kept
+from comparisons.check.styles.network_objects import find_objects
+from comparisons.check.styles.network_reading import Reading, best_reading
+from comparisons.check.styles.staged_costs import find_staged
+from comparisons.check.unit import UserFile
+
+SAMPLES = Path(__file__).parent / "samples"
+NONE: frozenset[str] = frozenset()
+COSTS = {
+    "kept_rnn": ("VanillaRNN.loss_pass", 5),
+    "kept_gru": ("GRU.backward", 11),
+    "staged_gates": ("SequenceModel.bptt", 3),
+}
+COST_MISTAKES = {
+    "tanh's derivative at another place": (
+        "kept_rnn", "(1 - hs[t] * hs[t]) * dh", "(1 - hs[t - 1] * hs[t - 1]) * dh", {"Wxh", "Whh", "bh"},
+    ),
+    "output's gradient of the last step only": ("kept_rnn", "self.dWhy += dy @", "self.dWhy = dy @", {"Why"}),
+    "the path through the gate that resets": ("kept_gru", " + p[\"Ur\"].T @ dr_raw", "", {"Wz", "Uz", "bz", "Wr", "Ur", "br", "Wh", "Uh", "bh"}),
+    "state without the gate that resets": ("kept_gru", "@ (r * h_prev).T", "@ h_prev.T", {"Uh"}),
+    "nothing carried to the step before": ("staged_gates", "dstate + carried)", "dstate)", {"W", "U"}),
+}  # fmt: skip
+NETWORKS = {"network_made_by_fit": 4, "network_of_fixed_sizes": 4, "network_private_methods": 4}
+NETWORK_MISTAKES = {
+    "bias of the hidden layer from the output's error": (
+        "network_made_by_fit", "db1 = dz1.sum(axis=0, keepdims=True)", "db1 = dz1.mean(axis=0, keepdims=True)", 1,
+    ),
+    "1/m forgotten once": ("network_of_fixed_sizes", "1. / self.X.shape[1] * np.dot(dLoss_Z1, self.X.T)", "np.dot(dLoss_Z1, self.X.T)", 1),
+    "ReLU forgotten on the way back": ("network_private_methods", " * drop * (a > 0)", " * drop", 2),
+}  # fmt: skip
+
+
+def mistaken(sample: str, old: str, new: str, folder: Path) -> Path:
+    text = (SAMPLES / f"{sample}.py").read_text()
+    assert text.count(old) == 1
+    path = folder / "mistaken.py"
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def costs(file: UserFile) -> Iterator[Any]:
+    yield from find_staged(file, NONE, set())
+    yield from find_kept(file, NONE, set())
+
+
+def judged(path: Path) -> dict[str, dict[str, str]]:
+    """Verdicts by gradient, by what was compared."""
+    found = {}
+    for thing in costs(source.run(path)):
+        rows = [row(d, {}) for d in thing.derived(np.random.default_rng(11))]
+        found.setdefault(
+            f"{thing.owner}.{thing.gradient}", {r["tensor"].rpartition(".")[2]: r["verdict"] for r in rows}
+        )
+    return found
+
+
+@pytest.mark.parametrize("sample", COSTS)
+def test_right_gradients_are_found_and_raise_no_alarm(sample: str) -> None:
+    name, count = COSTS[sample]
+    found = judged(SAMPLES / f"{sample}.py")
+    assert len(found[name]) == count
+    assert {v for verdicts in found.values() for v in verdicts.values()} == {"match"}
+
+
+@pytest.mark.parametrize("mistake", COST_MISTAKES)
+def test_a_wrong_gradient_is_found_where_it_is(mistake: str, tmp_path: Path) -> None:
+    sample, old, new, wrong = COST_MISTAKES[mistake]
+    found = judged(mistaken(sample, old, new, tmp_path))[COSTS[sample][0]]
+    assert {place.strip("[]'").rpartition("'")[2] for place, v in found.items() if v == "mismatch"} == wrong
+
+
+def best(path: Path) -> Reading | None:
+    readings = [best_reading(a) for group in find_objects(source.run(path), NONE) for a in group]
+    return max((r for r in readings if r is not None), key=lambda r: r.agreeing, default=None)
+
+
+@pytest.mark.parametrize("sample", NETWORKS)
+def test_parameters_are_made_before_they_are_looked_for(sample: str) -> None:
+    reading = best(SAMPLES / f"{sample}.py")
+    assert reading is not None
+    assert reading.agreeing == reading.total == NETWORKS[sample]
+
+
+@pytest.mark.parametrize("mistake", NETWORK_MISTAKES)
+def test_a_wrong_gradient_of_such_a_network_disagrees(mistake: str, tmp_path: Path) -> None:
+    sample, old, new, wrong = NETWORK_MISTAKES[mistake]
+    reading = best(mistaken(sample, old, new, tmp_path))
+    assert reading is not None
+    assert reading.total - reading.agreeing == wrong
+
+
+def test_what_fit_calculates_anew_is_no_parameter() -> None:
+    file = source.run(SAMPLES / "network_made_by_fit.py")
+    assert not list(find_objectives(file, NONE))
