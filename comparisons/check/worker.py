@@ -137,7 +137,8 @@ def trace(file: UserFile, unit: Unit, case: Case, dtype: str, draw: int = 0) -> 
         found = record(STYLES[unit.style].model(file, unit, case), case, drawn)
     except UserError as error:
         # Who says what a function is, says what it takes. Targets have so many forms that a loss which raises was given others.
-        ours = (refuses(error) or not case.architecture.layers) and unit.style != "declared"
+        loss_alone = case.architecture.loss is not None and not case.architecture.layers
+        ours = (refuses(error) or loss_alone) and unit.style != "declared"
         return Answer({}, {}, tuple(sorted(file.mutated)), str(error), ours=ours)
     except Exception as error:
         return Answer({}, {}, (), f"could not be called, a mistake of backproof's: {_short(error)}", ours=True)

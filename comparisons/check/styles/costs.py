@@ -58,6 +58,8 @@ _DECAYS = {"nothing": 0.0, "l/m W": STRENGTH / M, "l W": STRENGTH, "l/(2m) W": S
 _FACTORS = {f"m times too large (m = {M}): the 1/m is missing": M, f"divided by m once too often (m = {M})": 1 / M, "twice too large": 2.0,
             "half as large as it should be": 0.5, "of the wrong sign": -1.0}  # fmt: skip
 HALF_OR_DOUBLE = (0.5, 2.0)
+USUAL_SCALES = tuple(sign * c * m for sign in (1, -1) for c in (1.0, 0.5, 2.0) for m in (1, M, 1 / M))
+"""Of gradients to the derivatives of their cost, in code as it is written."""
 _COST = re.compile(
     r"\w*(cost|loss|objective|likelihood|error|energy)\w*|J|nll|\w*_?mse|score_and_grad\w*", re.IGNORECASE
 )
@@ -383,7 +385,10 @@ class Objective:
         if not found or any(d.subject.shape != d.reference.shape or not np.isfinite(d.reference).all() for d in found):
             return None
         ratios = [r for d in found if (r := ratio(d)) is not None]
-        counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in ratios}
+        # One number is some multiple of any other: it shows a scale only if that is a usual one.
+        telling = [r for d in found if d.subject.size > 1 and (r := ratio(d)) is not None]
+        telling += [r for r in ratios if any(abs(r / usual - 1) < NEAR for usual in USUAL_SCALES)]
+        counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in telling}
         best = max(counts, key=lambda r: (counts[r], abs(r - 1) < NEAR), default=1.0)
         agreeing = counts.get(best, 0)
         return agreeing, self._accepted(best, agreeing, len(found)), agreeing == len(found)

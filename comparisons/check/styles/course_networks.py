@@ -20,6 +20,7 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, shaped, strings, tree
 from comparisons.check.drawing import planned_draws
+from comparisons.check.homes import source_text
 from comparisons.check.models import PassModel
 from comparisons.check.recipes import Free, Recipe
 from comparisons.check.styles.guards import GUARDS, unguarded
@@ -180,7 +181,7 @@ USUAL = {
     "layout": "columns",
     "hidden": HIDDEN[0],
     "output": "sigmoid",
-    "total": False,
+    "total": "",
     "mean": True,
     "low": True,
     "guard": 0.0,
@@ -189,6 +190,8 @@ USUAL = {
 """How the course has it."""
 DECAYS = ("lambda/(2m)", "lambda/m", "lambda/2", "lambda")
 """What the sum of the squared weights is multiplied by in the cost."""
+_AVERAGED = re.compile(r"(cost|loss|J)\w*(\([^()]*\))? ?/=? ?(float\()?(m|n|N|len|num\w*|n_\w+|\w+\.shape)\b|total_?(cost|loss)|(cost|loss)_?total", re.IGNORECASE)  # fmt: skip
+"""A cost that is summed up over minibatches, and divided by the number of examples at the end of an epoch."""
 
 
 def _readings(file: UserFile, functions: Functions) -> Iterator[Unit]:
@@ -214,7 +217,10 @@ def _scales(file: UserFile, unit: Unit) -> list[Unit]:
     decays = (
         DECAYS if unit.options["functions"].kind == "regularised" and unit.options["functions"].cost else DECAYS[:1]
     )
-    choices = itertools.product((False, True), (True, False), decays)
+    totals = ["", "cost and gradients"]
+    if unit.options["functions"].cost and _AVERAGED.search(source_text(file)):
+        totals.append("cost")
+    choices = itertools.product(totals, (True, False), decays)
     return [_other(file, unit, total=total, mean=mean, decay=decay) for total, mean, decay in choices]
 
 
@@ -252,12 +258,14 @@ def _unit(file: UserFile, functions: Functions, choice: dict[str, Any]) -> Unit:
     cases = []
     for m in (6, 4):
         # scratch's penalty is lambda/(2m).
-        times = (2 if "2" not in decay else 1) * (1 if "m" in decay else m)
+        below = decay.removeprefix("lambda")
+        times = (2 if "2" not in below else 1) * (1 if "m" in below else m)
         regulariser = L2(LAMBDA * times) if kind == "regularised" else None
         arch = _architecture(depth, hidden, output, kind == "dropout", regulariser)
         cases.append(Case(f"check/{name}/batch{m}", arch, (m,), (5,)))
     told = [COLUMNS if LAYOUTS[choice["layout"]].columns else "examples are rows"]
-    told += ["cost and gradients are sums over the examples"] if choice["total"] else []
+    told += ["cost and gradients are sums over the examples"] if choice["total"] == "cost and gradients" else []
+    told += ["the cost is a sum over the examples, gradients are means"] if choice["total"] == "cost" else []
     told += [] if choice["mean"] else ["dZ carries the 1/m"]
     told += [] if decay == USUAL["decay"] else [f"the penalty is {decay} sum W^2"]
     if choice["guard"]:
@@ -456,10 +464,11 @@ class Network(PassModel):
             roles |= {n: a for n, a in cache.items() if n not in roles}
         with watched(self.file.path) as frames:
             result = self.file.call(f, **bound(f, roles, ALIASES))
-        total = m if self.options["total"] else 1
+        summed = self.options["total"] == "cost and gradients"
+        total = m if summed else 1
         grads = self._grads(f, result, total)
         scale = total * (m if self.options["mean"] else 1)
-        if self.options["total"]:
+        if summed:
             scale = m
         seen = self._seen(frames, backwards=True)
         return grads, {n: self._rows(a) / scale for n, a in self.chain.input_grads(seen).items()}

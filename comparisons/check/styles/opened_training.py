@@ -300,8 +300,15 @@ def _fillings(names: list[str], code: Any) -> Iterator[dict[str, Given]]:
         if not found:
             return
         lists.append(found)
+
+    def unlikely(chosen: tuple[int, ...]) -> int:
+        """How late they come in the lists; inputs in columns go with targets in columns, and come last with others."""
+        shapes = [given[i].shape for given, i in zip(lists, chosen, strict=True)]
+        along = [shape.index(M) for shape in shapes if len(shape) == 2 and M in shape]
+        return sum(chosen) + (10 if len(set(along)) > 1 else -7 if along.count(1) > 1 else 0)
+
     places = itertools.product(*(range(len(given)) for given in lists))
-    for chosen in sorted(itertools.islice(places, 5000), key=sum)[:WAYS]:
+    for chosen in sorted(itertools.islice(places, 5000), key=unlikely)[:WAYS]:
         yield {n: given[i] for members, given, i in zip(groups.values(), lists, chosen, strict=True) for n in members}
 
 

@@ -263,8 +263,84 @@ class TwoLayerNet:
         return loss, grads
 """
 
+COURSE = """
+import numpy as np
+
+def initialize_parameters(layer_dims):
+    parameters = {}
+    for l in range(1, len(layer_dims)):
+        parameters['W' + str(l)] = np.random.randn(layer_dims[l], layer_dims[l-1]) * 0.5
+        parameters['b' + str(l)] = np.zeros((layer_dims[l], 1))
+    return parameters
+
+def forward_propagation(X, parameters):
+    W1, b1, W2, b2 = parameters["W1"], parameters["b1"], parameters["W2"], parameters["b2"]
+    z1 = np.dot(W1, X) + b1
+    a1 = np.maximum(0, z1)
+    z2 = np.dot(W2, a1) + b2
+    a2 = 1 / (1 + np.exp(-z2))
+    return a2, (z1, a1, W1, b1, z2, a2, W2, b2)
+
+def compute_cost(a2, Y):
+    logprobs = np.multiply(-np.log(a2), Y) + np.multiply(-np.log(1 - a2), 1 - Y)
+    return np.sum(logprobs)
+
+def backward_propagation(X, Y, cache):
+    m = X.shape[1]
+    (z1, a1, W1, b1, z2, a2, W2, b2) = cache
+    dz2 = 1. / m * (a2 - Y.reshape(a2.shape))
+    dW2 = np.dot(dz2, a1.T)
+    db2 = np.sum(dz2, axis=1, keepdims=True)
+    dz1 = np.dot(W2.T, dz2) * (a1 > 0)
+    dW1 = np.dot(dz1, X.T)
+    db1 = np.sum(dz1, axis=1, keepdims=True)
+    return {"dz2": dz2, "dW2": dW2, "db2": db2, "dz1": dz1, "dW1": dW1, "db1": db1}
+
+def update_parameters(parameters, grads, learning_rate):
+    for n in parameters:
+        parameters[n] = parameters[n] - learning_rate * grads["d" + n]
+    return parameters
+
+def model(X, Y, layers_dims, learning_rate=0.01, num_iterations=100, print_cost=True):
+    m = X.shape[1]
+    parameters = initialize_parameters(layers_dims)
+    for i in range(num_iterations):
+        a2, cache = forward_propagation(X, parameters)
+        cost_avg = compute_cost(a2, Y) / m
+        grads = backward_propagation(X, Y, cache)
+        parameters = update_parameters(parameters, grads, learning_rate)
+        if print_cost and i % 10 == 0:
+            print(cost_avg)
+    return parameters
+"""
+
+KAGGLE = """
+import numpy as np
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def forward(X, p):
+    z1 = X @ p['W1'] + p['b1']
+    a1 = np.maximum(z1, 0)
+    z2 = a1 @ p['W2'] + p['b2']
+    return softmax(z2), (z1, a1, z2)
+
+def cross_entropy(probs, Y, p, lam):
+    data = -np.sum(Y * np.log(probs)) / len(Y)
+    return data + lam / 2 * sum(np.sum(p[f'W{i}'] ** 2) for i in (1, 2))
+
+def backward(X, Y, probs, cache, p, lam):
+    z1, a1, z2 = cache
+    d2 = (probs - Y) / X.shape[0]
+    d1 = (d2 @ p['W2'].T) * (z1 > 0)
+    return {'W2': a1.T @ d2 + lam * p['W2'], 'b2': d2.sum(axis=0, keepdims=True),
+            'W1': X.T @ d1 + lam * p['W1'], 'b1': d1.sum(axis=0, keepdims=True)}
+"""
+
 FILES = {"digits": DIGITS, "regression": REGRESSION, "sequences": SEQUENCES, "characters": CHARACTERS, "dropped": DROPPED,
-         "penalised": PENALISED, "single": SINGLE}  # fmt: skip
+         "penalised": PENALISED, "single": SINGLE, "course": COURSE, "kaggle": KAGGLE}  # fmt: skip
 
 
 def checked(text: str, folder: Path) -> list[Checked]:
@@ -287,6 +363,8 @@ def failing(found: list[Checked]) -> list[Checked]:
         ("dropped", {"backward_propagation", "backward_propagation with dropout"}),
         ("penalised", {"Net", "Dense", "softmax_loss"}),
         ("single", {"TwoLayerNet with reg 0.1"}),
+        ("course", {"backward_propagation", "model", "update_parameters"}),
+        ("kaggle", {"backward"}),
     ],
 )
 def test_right_code_agrees(name: str, units: set[str], tmp_path: Path) -> None:
@@ -306,6 +384,8 @@ MISTAKES = [
     ("characters", '"db"] += daraw', '"db"] = daraw', '"db"] = daraw', "+="),
     ("dropped", "* cache['D1'] / keep_prob", "* cache['D1']", "'db1'", "0.625"),
     ("penalised", "grad[0] += lam", "grad[0] += lam * (grad[0].shape[1] == 3) ", "", ""),
+    ("course", "np.dot(dz1, X.T)", "np.dot(dz1, X.T) / m", "dW1 = np", "m"),
+    ("kaggle", "a1.T @ d2 + lam * p['W2']", "a1.T @ d2 + lam / X.shape[0] * p['W2']", "", "L2"),
     ("single", "+ self.reg * W2, 'b2'", ", 'b2'", "'W2': h.T @ dscores", "the penalty's gradient is missing"),
 ]  # fmt: skip
 
