@@ -85,7 +85,7 @@ def bound(f: Callable[..., Any], roles: Mapping[str, Any], aliases: Aliases | No
     Returns
     -------
     dict
-        Keyword arguments. An argument that no role fits gets the next role left, if it has no default.
+        Keyword arguments. An argument that no role fits gets the next role left, if it has no default; targets are no upstream gradient.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def bound(f: Callable[..., Any], roles: Mapping[str, Any], aliases: Aliases | No
         elif p.default is p.empty:
             unmet.append(p.name)
     for name in unmet:
-        if not left:
+        if not left or (next(iter(left)) == "upstream" and plain(name) in ALIASES["Y"]):
             raise Unbound(f"{called(f)} takes an argument {name!r} that is not known")
         given[name] = left.pop(next(iter(left)))
     return given

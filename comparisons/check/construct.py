@@ -75,11 +75,12 @@ ROLES: dict[str, tuple[str, ...]] = {
                          "prime", "deriv", "gradient", "funcprime", "fgrad", "activationgrad", "df", "activationgradient", "actderiv"),
     "slope": ("alpha", "slope", "negativeslope", "leak", "leakage"),
     "name": ("name", "layername", "id", "label"),
+    "dtype": ("dtype", "nptype", "floattype"),
     "T": ("t", "timesteps", "seqlen", "seqlength", "sequencelength", "nsteps", "bptttruncate"),
 }  # fmt: skip
 """Usual names of each role, in lower case without underscores; a layer's own roles are asked before the others."""
 
-COMMON = ("learning_rate", "m", "optimizer", "name", "regularisation")
+COMMON = ("learning_rate", "m", "optimizer", "name", "regularisation", "dtype")
 """Roles that an argument of any class may play."""
 
 
@@ -132,7 +133,7 @@ def _role(name: str, known: tuple[str, ...], used: set[str]) -> str | None:
 
 def _given(p: inspect.Parameter, role: str) -> bool:
     """Whether an argument is to be set: not a switch, and not what has a default that does as well."""
-    if p.default is p.empty:
+    if p.default is p.empty or role == "dtype":
         return True
     if isinstance(p.default, bool) or role in (
         "optimizer",
@@ -156,6 +157,7 @@ def made(file: UserFile, cls: type, arguments_: Arguments, values: Mapping[str, 
     UserError
         If the constructor raises, or an argument has no value.
     """
+    values = {"dtype": np.float64} | dict(values)  # in single precision nothing would agree
     lacking = [role for role in arguments_.values() if role not in values]
     if lacking:
         raise UserError(f"{cls.__name__}: no value for {lacking[0]}")

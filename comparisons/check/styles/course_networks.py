@@ -20,10 +20,10 @@ import numpy as np
 from comparisons.case import Case
 from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, shaped, strings, tree
 from comparisons.check.drawing import planned_draws
-from comparisons.check.homes import source_text
 from comparisons.check.models import PassModel
 from comparisons.check.recipes import Free, Recipe
 from comparisons.check.styles.guards import GUARDS, unguarded
+from comparisons.check.styles.loss_scales import averages_costs
 from comparisons.check.styles.pair_layers import COLUMNS, LAYOUTS
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.check.watching import Frame, watched
@@ -190,8 +190,6 @@ USUAL = {
 """How the course has it."""
 DECAYS = ("lambda/(2m)", "lambda/m", "lambda/2", "lambda")
 """What the sum of the squared weights is multiplied by in the cost."""
-_AVERAGED = re.compile(r"(cost|loss|J)\w*(\([^()]*\))? ?/=? ?(float\()?(m|n|N|len|num\w*|n_\w+|\w+\.shape)\b|total_?(cost|loss)|(cost|loss)_?total", re.IGNORECASE)  # fmt: skip
-"""A cost that is summed up over minibatches, and divided by the number of examples at the end of an epoch."""
 
 
 def _readings(file: UserFile, functions: Functions) -> Iterator[Unit]:
@@ -218,7 +216,7 @@ def _scales(file: UserFile, unit: Unit) -> list[Unit]:
         DECAYS if unit.options["functions"].kind == "regularised" and unit.options["functions"].cost else DECAYS[:1]
     )
     totals = ["", "cost and gradients"]
-    if unit.options["functions"].cost and _AVERAGED.search(source_text(file)):
+    if unit.options["functions"].cost and averages_costs(file):
         totals.append("cost")
     choices = itertools.product(totals, (True, False), decays)
     return [_other(file, unit, total=total, mean=mean, decay=decay) for total, mean, decay in choices]

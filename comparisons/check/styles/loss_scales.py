@@ -92,6 +92,18 @@ def divides_elsewhere(file: UserFile) -> bool:
                           r"(lr|learning_rate|eta|alpha)\)?\s*/\s*(m\b|len\(|batch|\w+\.shape|mini)|/\s*(self\.)?(batch_size|mini_batch_size)", text))  # fmt: skip
 
 
+_AVERAGED = re.compile(
+    r"(cost|loss|J)\w*(\([^()]*\))? ?/=? ?(float\()?(m|n|N|len|num\w*|n_\w+|\w+\.shape)\b|total_?(cost|loss)|(cost|loss)_?total|"
+    r"\b(total|running|epoch)\w* ?/ ?\w+",
+    re.IGNORECASE,
+)
+
+
+def averages_costs(file: UserFile) -> bool:
+    """Whether a file adds costs up and divides them by the number of examples in the end: then a sum is meant beside a mean gradient."""
+    return bool(_AVERAGED.search(source_text(file)))
+
+
 def adds(file: UserFile) -> bool:
     """Whether a file moves its weights by adding what it calculates."""
     return any(not _OF_GRADIENT.match(moved["target"]) for moved in _ADDED.finditer(source_text(file)))

@@ -23,7 +23,7 @@ from comparisons.check.members import changed, is_gradient, snapshot
 from comparisons.check.models import LossModel, PassModel
 from comparisons.check.objects import BACKWARD, FORWARD
 from comparisons.check.styles.activations import DERIVATIVE, PREFIXES, SUFFIXES
-from comparisons.check.styles.loss_scales import adds, divides_elsewhere, offered_for_several
+from comparisons.check.styles.loss_scales import adds, averages_costs, divides_elsewhere, offered_for_several
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.plan import plan
 from comparisons.trace import Model
@@ -684,9 +684,14 @@ def _is_per_example(file: UserFile, found: Found, reading: Reading) -> bool:
 
 
 def _belongs(file: UserFile, cost: Scale, gradient: Scale, per_example: bool) -> bool:
-    """Whether a gradient of another scale goes with a cost: 1/m may stand with the weights' gradients, a cost may be of each example."""
+    """Whether a gradient of another scale goes with a cost: 1/m may stand with the weights' gradients, a cost may be of each example.
+
+    Or costs are added up over batches, and divided by the number of all examples in the end.
+    """
     if (cost.b, cost.c) != (gradient.b, gradient.c):
         return False
+    if gradient.a == cost.a - 1 and averages_costs(file):
+        return True
     return per_example or (gradient.a == cost.a + 1 and divides_elsewhere(file))
 
 

@@ -23,6 +23,8 @@ _MEMORY = re.compile(
     r"^_?(v|s|m|u|h|vel\w*|velocit\w*|mom\w*|cache\w*|adam\w*|sq\w*|rms\w*|accum\w*|memory|ema\w*|[vms]_\w+|[vms]t|first\w*|second\w*|prev\w*|last\w*|opt\w*|state\w*)$",
     re.IGNORECASE,
 )
+_CORRECTED = re.compile(r"sqrt|\*\*")
+"""A rate that has Adam's bias correction in it: `lr_t = lr * np.sqrt(1 - b2 ** t) / (1 - b1 ** t)`."""
 _ZEROS = re.compile(r"zeros|np\.float|0\.?0*$|None|\{\}|\[\]|defaultdict")
 
 
@@ -91,15 +93,20 @@ def blocks(tree: ast.Module) -> Iterator[Block]:
         loops: tuple[ast.For | ast.While, ...],
         function: ast.FunctionDef | None,
         branched: bool = False,
+        rates: tuple[Piece, ...] = (),
     ) -> Iterator[Block]:
-        yield Block(home, tuple(p for s in body for p in assignments(s)), loops, function, branched)
+        own = tuple(p for s in body for p in assignments(s))
+        yield Block(home, rates + own, loops, function, branched)
+        rates += tuple(
+            p for p in own if RATE.match(known_as(p.target)) and not p.own and _CORRECTED.search(written(p.value))
+        )
         for s in body:
             if isinstance(s, ast.FunctionDef):
                 yield from visit(s.body, f"{home}.{s.name}" if home else s.name, (), s)
             elif isinstance(s, ast.ClassDef):
                 yield from visit(s.body, s.name, (), None)
             elif isinstance(s, ast.For | ast.While):
-                yield from visit(s.body, home, (*loops, s), function, branched)
+                yield from visit(s.body, home, (*loops, s), function, branched, rates)
             elif isinstance(s, ast.If):
                 main = "__name__" in written(s.test)
                 for inner in (s.body, s.orelse):

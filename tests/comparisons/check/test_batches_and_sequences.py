@@ -339,7 +339,73 @@ def backward(X, Y, probs, cache, p, lam):
             'W1': X.T @ d1 + lam * p['W1'], 'b1': d1.sum(axis=0, keepdims=True)}
 """
 
-FILES = {"digits": DIGITS, "regression": REGRESSION, "sequences": SEQUENCES, "characters": CHARACTERS, "dropped": DROPPED,
+BLOG = """
+import numpy as np
+
+DTYPE = np.float32
+
+class Dense:
+    def __init__(self, n_in, n_out, dtype=DTYPE):
+        self.params = {"W": np.random.uniform(-1, 1, (n_in, n_out)).astype(dtype), "b": np.zeros((1, n_out), dtype=dtype)}
+        self.grads = {}
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+    def backward(self, grad):
+        self.grads["W"] = self.x.T @ grad
+        self.grads["b"] = grad.sum(axis=0, keepdims=True)
+        return grad @ self.params["W"].T
+
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+    def backward(self, grad):
+        return grad * (1 - self.y ** 2)
+
+class Sequential:
+    def __init__(self, *layers):
+        self.layers = layers
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+    def backward(self, grad):
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+        return grad
+
+def cross_entropy(logits, y):
+    z = logits - logits.max(axis=1, keepdims=True)
+    logp = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    grad = np.exp(logp)
+    grad[np.arange(len(y)), y] -= 1
+    return -logp[np.arange(len(y)), y].sum(), grad / len(y)
+
+class Trainer:
+    def __init__(self, net, lr=0.001):
+        self.net, self.lr, self.t = net, lr, 0
+        self.p = {i: layer.params["W"] for i, layer in enumerate(net.layers) if hasattr(layer, "params")}
+        self.m = {k: np.zeros_like(a) for k, a in self.p.items()}
+        self.v = {k: np.zeros_like(a) for k, a in self.p.items()}
+    def adam(self, grads, b1=0.9, b2=0.999, eps=1e-8):
+        self.t += 1
+        lr_t = self.lr * np.sqrt(1 - b2 ** self.t) / (1 - b1 ** self.t)
+        for k in self.p:
+            self.m[k] = b1 * self.m[k] + (1 - b1) * grads[k]
+            self.v[k] = b2 * self.v[k] + (1 - b2) * grads[k] ** 2
+            self.p[k] -= lr_t * self.m[k] / (np.sqrt(self.v[k]) + eps)
+    def epoch(self, batches):
+        total, seen = 0, 0
+        for x, y in batches:
+            loss, grad = cross_entropy(self.net.forward(x), y)
+            self.net.backward(grad)
+            total += loss
+            seen += len(y)
+        return total / seen
+"""
+
+FILES = {"blog": BLOG, "digits": DIGITS, "regression": REGRESSION, "sequences": SEQUENCES, "characters": CHARACTERS, "dropped": DROPPED,
          "penalised": PENALISED, "single": SINGLE, "course": COURSE, "kaggle": KAGGLE}  # fmt: skip
 
 
@@ -365,6 +431,7 @@ def failing(found: list[Checked]) -> list[Checked]:
         ("single", {"TwoLayerNet with reg 0.1"}),
         ("course", {"backward_propagation", "model", "update_parameters"}),
         ("kaggle", {"backward"}),
+        ("blog", {"Dense", "Sequential", "cross_entropy", "update in Trainer.adam"}),
     ],
 )
 def test_right_code_agrees(name: str, units: set[str], tmp_path: Path) -> None:
@@ -385,6 +452,7 @@ MISTAKES = [
     ("dropped", "* cache['D1'] / keep_prob", "* cache['D1']", "'db1'", "0.625"),
     ("penalised", "grad[0] += lam", "grad[0] += lam * (grad[0].shape[1] == 3) ", "", ""),
     ("course", "np.dot(dz1, X.T)", "np.dot(dz1, X.T) / m", "dW1 = np", "m"),
+    ("blog", " * np.sqrt(1 - b2 ** self.t) / (1 - b1 ** self.t)", "", "self.p[k] -=", "without bias correction"),
     ("kaggle", "a1.T @ d2 + lam * p['W2']", "a1.T @ d2 + lam / X.shape[0] * p['W2']", "", "L2"),
     ("single", "+ self.reg * W2, 'b2'", ", 'b2'", "'W2': h.T @ dscores", "the penalty's gradient is missing"),
 ]  # fmt: skip
