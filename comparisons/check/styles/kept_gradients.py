@@ -23,6 +23,7 @@ from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import looks_like_gradient
 from comparisons.check.styles.network_arguments import is_x, is_y, parameters_of, required, role
 from comparisons.check.styles.network_objects import assign, constructions, held
+from comparisons.check.styles.staged_costs import too_wide
 from comparisons.check.styles.unguarded import told, unguard
 from comparisons.check.unit import UserError, UserFile
 
@@ -30,8 +31,6 @@ Array = np.ndarray
 STEPS = 4
 """Length of a sequence."""
 HIDDEN = 4
-WIDE = 12
-"""Sizes up to this are left as they are, where they have a default."""
 WAYS = 120
 """Ways of filling the arguments that are tried."""
 _LENGTH = re.compile(
@@ -133,10 +132,9 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
     small = iter((2, 6, 7))
     for p in parameters_of(cls):
         known = _vocabulary(p.name)
-        number = isinstance(p.default, int) and not isinstance(p.default, bool)
         if known is not None:
             more[p.name] = known
-        elif number and p.default > WIDE:
+        elif too_wide(p.default):
             sizes = {"input_size": N, "hidden_size": HIDDEN, "output_size": K, "batch_size": M, "epochs": 1}
             more[p.name] = sizes.get(role(p.name)) or next(small, 2)
     for made in constructions(file, cls, lambda _: more):

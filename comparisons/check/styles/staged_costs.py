@@ -231,7 +231,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
     for p in parameters_of(cls):
         if _TRUNCATED.fullmatch(p.name):
             more[p.name] = 1000
-        elif _too_wide(p.default):
+        elif too_wide(p.default):
             known = {"input_size": N, "hidden_size": H - 1, "output_size": K, "batch_size": M, "epochs": 1}
             more[p.name] = known.get(role(p.name)) or next(small, 2)
     for made in constructions(file, cls, lambda _: more):
@@ -249,7 +249,7 @@ def _settled(base: Staged) -> Iterator[Staged]:
     """The best way of filling the arguments."""
     f = {n: base._method(n) for n in (base.cost, base.gradient, base.forward) if n}
     asked = {
-        n: [p.name for p in parameters_of(g) if p.default is p.empty or _too_wide(p.default)][bool(base.owner) :]
+        n: [p.name for p in parameters_of(g) if p.default is p.empty or too_wide(p.default)][bool(base.owner) :]
         for n, g in f.items()
     }
     outputs: tuple[str, ...] = ()
@@ -366,7 +366,7 @@ def _fillings(names: list[str], lists: list[list[Given]]) -> Iterator[dict[str, 
 def _listed(name: str, names: list[str], widths: tuple[int, ...], base: Staged) -> list[Given]:
     """What may be given for an argument beside the others; whole numbers first where the code takes elements of it as an index."""
     f = [base._method(n) for n in (base.cost, base.gradient)]
-    if any(p.name == name and _too_wide(p.default) for g in f for p in parameters_of(g)):
+    if any(p.name == name and too_wide(p.default) for g in f for p in parameters_of(g)):
         return [Given("fixed", value=w) for w in widths]  # a vocabulary that is as large as a matrix of parameters
     if _STATE.fullmatch(name) and any(is_x(n) for n in names if n != name):
         return [Given("real", shape) for w in widths for shape in ((w, 1), (w,), (1, w))]
@@ -375,7 +375,7 @@ def _listed(name: str, names: list[str], widths: tuple[int, ...], base: Staged) 
     return _choices(name, widths)
 
 
-def _too_wide(default: Any) -> bool:
+def too_wide(default: Any) -> bool:
     """Whether a size that is given by default is larger than what can be compared element by element."""
     return type(default) is int and default > WIDE
 

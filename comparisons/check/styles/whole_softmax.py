@@ -18,6 +18,7 @@ from comparisons.check.differences import Derived
 from comparisons.check.locating import Spot, statement
 from comparisons.check.source import syntax
 from comparisons.check.styles.costs import Objective
+from comparisons.check.styles.network_differences import right
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -88,38 +89,34 @@ def explained(file: UserFile, members: Iterable[str], derive: Callable[[], list[
                 found = derive()
             except (UserError, ValueError):
                 continue
-        if found and all(_right(d) for d in found):
+        if found and all(right(d) for d in found):
             return spot(file, members)
     return None
 
 
 def settled(file: UserFile, find: Callable[[], Iterable[Objective]]) -> Iterator[Objective]:
     """Costs with their gradients, filled as they agree once the softmax sums over each example alone, where they do not agree as they are."""
+    with each_alone(file, 0) as changed:
+        pass
+    if not changed:
+        yield from find()  # nothing is differentiated twice in a file without such a softmax
+        return
     for found in find():
         yield next((other for other in _otherwise(file, find, found)), found) if _disagrees(found) else found
 
 
 def _otherwise(file: UserFile, find: Callable[[], Iterable[Objective]], found: Objective) -> Iterator[Objective]:
     for axis in (0, 1):
-        with each_alone(file, axis) as changed:
-            if not changed:
-                return
+        with each_alone(file, axis):
             again = [o for o in find() if o.members == found.members and not _disagrees(o)]
         yield from again
 
 
 def _disagrees(found: Objective) -> bool:
     try:
-        return not all(_right(d) for d in found.derived(np.random.default_rng(23)))
+        return not all(right(d) for d in found.derived(np.random.default_rng(23)))
     except UserError:
         return False
-
-
-def _right(d: Derived) -> bool:
-    if d.subject.shape != d.reference.shape:
-        return False
-    scale = float(np.abs(d.reference).max(initial=0.0)) or 1.0
-    return bool((np.abs(d.subject - d.reference)[~d.kinks] <= 1e-6 * scale).all())
 
 
 @contextmanager
