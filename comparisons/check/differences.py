@@ -41,6 +41,8 @@ KINKED = 1e-5
 
 PROPORTIONAL = 1e-6
 """Relative difference up to which claimed gradients are a multiple of the derivatives."""
+ROUGH = 1e-4
+"""Difference, relative to each derivative, up to which a small number in the code may be the reason: no mistake is that small everywhere."""
 BENT = 0.01
 """Difference of the slopes on both sides, relative to the largest derivative, from which there is a kink: a smooth f has h f''."""
 
@@ -185,6 +187,13 @@ def row(derived: Derived, common: dict[str, Any]) -> dict[str, Any]:
         found["kinks"] = int(derived.kinks.sum())
     if derived.kinks.mean() > 0.5 and found["verdict"] == "match":
         found |= {"verdict": "vacuous", "diagnosis": "more than half of the elements lie at a kink"}
+    rough = ROUGH * np.abs(reference) + tolerance * scale
+    if found["verdict"] == "mismatch" and fixed.shape == reference.shape and (np.abs(fixed - reference) <= rough).all():
+        off = largest(fixed - reference) / scale
+        found |= {
+            "verdict": "vacuous",
+            "diagnosis": f"agrees to {off:.0e} only: a small number in the code may be the reason",
+        }
     if found["verdict"] == "mismatch":
         found["diagnosis"] = derived.cause or found["diagnosis"] or _cause(derived, fixed, tolerance * scale)
     place = {"phase": "forward"} if derived.tensor.startswith("forward/") else {}

@@ -49,7 +49,7 @@ _STACKED = (
     ("wih", "whidden"), ("wi", "wh"), ("wx", "ws"), ("win", "whh"), ("wx", "whh"), ("w", "wrec"), ("u", "wh"), ("w", "r"), ("wx", "wrec"),
     ("wxs", "wss"), ("w", "wh"), ("wxh", "wh"), ("inputweights", "hiddenweights"), ("wi2h", "wh2h"), ("wix", "wih"), ("wx", "wr"),
 )  # fmt: skip
-_JOINED = ("w{}", "wxh{}", "whx{}", "wlstm{}", "wcomb{}", "w{}h", "u{}", "wall{}")
+_JOINED = ("w{}", "wxh{}", "whx{}", "wlstm{}", "wcomb{}", "w{}h", "u{}", "wall{}", "wgru{}", "wrnn{}", "wg{}")
 _BIASES = ("b{}", "bx{}", "b{}x", "bh{}", "ba{}", "{}b", "bi{}", "bih{}", "bgru{}", "blstm{}", "brnn{}")
 _TWO = (
     ("bx{}", "ba{}"),
@@ -69,7 +69,8 @@ class Part:
     Attributes
     ----------
     rows : str
-        `x`, `h`, `xh` for both, `b`, `bx` and `bh` for two biases.
+        `x`, `h`, `xh` for both, `b`, `bx` and `bh` for two biases; `1xh` and `xh1` where the bias is a row of the matrix of both, that of
+        an input of ones, before all others or after them.
     gate : int
         Scratch's number of the gate, or `ALL`.
     """
@@ -99,8 +100,11 @@ def assignments(names: Iterable[str], kind: str) -> Iterator[Named]:
     short = {shortened(n): n for n in reversed(list(names))}
     done: list[Named] = []
     for matrices in _matrices(short, kind):
-        for biases in _biases(short, kind, matrices):
-            found = matrices | biases
+        biases = list(_biases(short, kind, matrices))
+        whole = [matrices | b for b in biases]
+        if not biases and all(p.rows == "xh" for p in matrices.values()):
+            whole = [{n: Part(rows, p.gate) for n, p in matrices.items()} for rows in ("1xh", "xh1")]
+        for found in whole:
             if found not in done:
                 done.append(found)
                 yield found
@@ -217,7 +221,10 @@ class Gates:
     def _block(self, part: Part) -> tuple[list[int], list[int]]:
         x, h = list(range(D)), list(range(D, D + H))
         joined = h + x if self.state_first else x + h
-        rows = {"x": x, "h": h, "xh": joined, "b": [D + H], "bx": [D + H], "bh": [D + H + 1]}[part.rows]
+        one = [D + H]
+        rows = {
+            "x": x, "h": h, "xh": joined, "1xh": one + joined, "xh1": joined + one, "b": one, "bx": one, "bh": [D + H + 1]
+        }[part.rows]  # fmt: skip
         gates = self.order if part.gate == ALL else (part.gate,)
         return rows, [g * H + k for g in gates for k in range(H)]
 
@@ -255,4 +262,5 @@ class Gates:
 
 def owners(part: Part) -> list[str]:
     """Scratch's parameters of which the array holds something."""
-    return {"x": ["W"], "h": ["U"], "xh": ["W", "U"], "b": ["b"], "bx": ["b"], "bh": ["b_recurrent"]}[part.rows]
+    both = ["W", "U"]
+    return {"x": ["W"], "h": ["U"], "xh": both, "1xh": [*both, "b"], "xh1": [*both, "b"], "b": ["b"], "bx": ["b"], "bh": ["b_recurrent"]}[part.rows]  # fmt: skip

@@ -231,8 +231,9 @@ class Judge:
         if unit.options.get("differences") or unit.options.get("port"):
             return self._without_twin(unit)
         checked = Checked(unit)
-        if alone := unit.options.get("alone"):
-            why = f"a published form that the frameworks do not have: {alone}"
+        alone, unusual = unit.options.get("alone"), unit.options.get("unusual")
+        if alone or unusual:
+            why = f"a published form that the frameworks do not have: {alone}" if alone else f"it is {unusual}"
             undecided = (self._error(unit.cases[0], framework, why) for framework in self.runner.frameworks)
             checked.rows += [row | {"verdict": "vacuous"} for row in undecided]
             return checked

@@ -11,6 +11,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -91,7 +92,7 @@ def refuses(error: UserError) -> bool:
     if not frames or frames[-1].filename.startswith(_LIBRARIES):
         return False
     if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
-        return cause.name in _set_at_the_top(frames[-1].filename)
+        return cause.name in set_at_the_top(frames[-1].filename)
     if isinstance(cause, KeyError):
         return _made_elsewhere(cause, frames[-1].filename)
     if _NO_ARRAY.search(str(cause)) or _NO_INDEX in str(cause):
@@ -101,6 +102,25 @@ def refuses(error: UserError) -> bool:
     line = frames[-1].line or ""
     other_axes = ("values to unpack", "tuple index out of range")
     return line.startswith("raise ") or (".shape" in line and any(text in str(cause) for text in other_axes))
+
+
+_BACKWARD = re.compile(r"back|grad|bprop|bptt|deriv|prime|delta|update|step|train|fit", re.IGNORECASE)
+AGREED = ("declared", "course", "cs231n")
+"""Styles in which functions' names stand for arguments and shapes that are agreed on: what raises there is the code's own mistake."""
+
+
+def guessed(error: UserError, unit: Unit) -> bool:
+    """Whether a forward pass raised over shapes that were a guess of ours, which is no proof of a mistake.
+
+    Where the forward pass has run, a backward pass that raises is wrong; and so is a slip of the pen, whatever the shapes are.
+    """
+    cause = error.__cause__
+    agreed = unit.style in AGREED and not any("." in member for member in unit.members)
+    if agreed or not isinstance(cause, ValueError | IndexError):
+        return False
+    ours = (*_LIBRARIES, str(Path(__file__).parent))
+    users = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(ours)]
+    return bool(users) and not any(_BACKWARD.search(f.name) for f in users)
 
 
 def _made_elsewhere(error: KeyError, path: str) -> bool:
@@ -129,7 +149,7 @@ def _keys(path: str) -> frozenset[str]:
 
 
 @functools.cache
-def _set_at_the_top(path: str) -> frozenset[str]:
+def set_at_the_top(path: str) -> frozenset[str]:
     """Names that a file's own statements give a value, functions and classes aside."""
     try:
         waiting: list[ast.AST] = list(ast.parse("".join(linecache.getlines(path))).body)

@@ -23,11 +23,13 @@ from comparisons.check.conventions import followed
 from comparisons.check.differences import Derived
 from comparisons.check.locating import Follower, Spot, by_name
 from comparisons.check.old_numpy import revive
+from comparisons.check.own_forward import OWN, as_it_is
+from comparisons.check.own_forward import derived as own_derivatives
 from comparisons.check.repair import Repair, Replayed, repair
 from comparisons.check.repro_port import PortLines, Unportable
 from comparisons.check.repro_record import Recorder, Recording
 from comparisons.check.styles import STYLES
-from comparisons.check.unit import Differentiating, Unit, UserError, UserFile, refuses
+from comparisons.check.unit import Differentiating, Unit, UserError, UserFile, guessed, refuses
 from comparisons.plan import plan
 from comparisons.trace import record
 
@@ -100,7 +102,8 @@ def find(file: UserFile) -> Found:
             if answer is not None and answer.error:
                 held.append(unit)
                 continue
-            units.append(unit if answer is None else followed(unit, unit.cases[0], answer))
+            known = unit if answer is None else followed(unit, unit.cases[0], answer)
+            units.append(as_it_is(file, style, known))
             taken |= {*_names(unit), *unit.members}
     for unit in held:
         if not taken & _names(unit):
@@ -126,6 +129,9 @@ def trace(file: UserFile, unit: Unit, case: Case, dtype: str, draw: int = 0) -> 
         drawn = drawn.astype(dtype)
     np.random.seed(0)  # noqa: NPY002  (what the user's code draws itself)
     try:
+        if unit.options.get(OWN):
+            own = tuple(own_derivatives(file, STYLES[unit.style], unit, case))
+            return Answer({}, {}, tuple(sorted(file.mutated)), derived=own)
         if unit.options.get("differences"):
             style = STYLES[unit.style]
             assert isinstance(style, Differentiating)
@@ -138,7 +144,7 @@ def trace(file: UserFile, unit: Unit, case: Case, dtype: str, draw: int = 0) -> 
     except UserError as error:
         # Who says what a function is, says what it takes. Targets have so many forms that a loss which raises was given others.
         loss_alone = case.architecture.loss is not None and not case.architecture.layers
-        ours = (refuses(error) or loss_alone) and unit.style != "declared"
+        ours = (refuses(error) or guessed(error, unit) or loss_alone) and unit.style != "declared"
         return Answer({}, {}, tuple(sorted(file.mutated)), str(error), ours=ours)
     except Exception as error:
         return Answer({}, {}, (), f"could not be called, a mistake of backproof's: {_short(error)}", ours=True)

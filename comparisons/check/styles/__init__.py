@@ -9,7 +9,7 @@ from comparisons.check.styles.course import COURSE
 from comparisons.check.styles.cs231n import CS231N
 from comparisons.check.styles.custom_functions import CustomFunctions
 from comparisons.check.styles.declared import Declared
-from comparisons.check.styles.differences import Differences
+from comparisons.check.styles.differences import ComposedLayers, Differences
 from comparisons.check.styles.engines import Engines
 from comparisons.check.styles.gated import Gated
 from comparisons.check.styles.graph_nodes import GraphNodes
@@ -43,6 +43,7 @@ STYLES: dict[str, Style] = {
         Gated(),
         OptimizerObjects(),
         Containers(LAYERS),
+        ComposedLayers(),
         NetworkLosses(),
         Networks(),
         UpdateSlices(),

@@ -14,6 +14,7 @@ from comparisons.check.calling import Unbound, parameters, plain
 from comparisons.check.differences import Derived, gradient
 from comparisons.check.members import Place, changed, is_gradient, is_memory, label, places, put, snapshot
 from comparisons.check.objects import BACKWARD, FORWARD, method
+from comparisons.check.styles.composed_layers import claimed
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -95,9 +96,8 @@ class AttentionLayer:
                 wanted, error, kinks = gradient(lambda v, n=name: run(inputs | {n: v}, params)[1], x, upstream)  # type: ignore[misc]
                 yield Derived(f"grad/{self.cls.__name__}.{name}", g, wanted, error, kinks, M)
         for place, a in params.items():
-            leaf = plain(str(place[-1][1]))
-            found = [g for p, g in new.items() if is_gradient(p) and _bare(plain(str(p[-1][1]))) == leaf]
-            if not found:
+            g = claimed(thing, new, place)
+            if g is None:
                 continue
             some = np.unravel_index(np.sort(rng.permutation(a.size)[:LOOKED]), a.shape)
 
@@ -107,7 +107,6 @@ class AttentionLayer:
                 return run(inputs, params | {place: moved})[1]
 
             wanted, error, kinks = gradient(f, a[some], upstream)
-            g = found[0]
             yield Derived(
                 f"grad/{self.cls.__name__}.{label(place)}",
                 g[some] if g.shape == a.shape else g,
@@ -116,10 +115,6 @@ class AttentionLayer:
                 kinks,
                 M,
             )
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"^(grad(ient)?s?|d|delta)(?=.)|(grad(ient)?)$", "", name)
 
 
 def find_attention_layers(file: UserFile, taken: frozenset[str]) -> Iterator[AttentionLayer]:

@@ -18,7 +18,7 @@ from comparisons.check.styles.container_blocks import Call
 from comparisons.check.styles.container_drives import TRAIN, Form, Offer
 from comparisons.check.styles.container_runs import Session, Stepped, Way
 from comparisons.check.styles.container_scripts import measured
-from comparisons.check.styles.cost_beside import Beside, Probed, beside, costs, penalised, value
+from comparisons.check.styles.cost_beside import Beside, Probed, beside, contradicting, costs, penalised, value
 from comparisons.check.styles.network_arguments import role
 from comparisons.check.styles.network_reading import LOSS_TITLES, even, ratio, same
 from comparisons.check.unit import UserError, UserFile
@@ -312,21 +312,16 @@ def with_cost(file: UserFile, reading: Reading) -> Reading:
     return reading
 
 
-ENTROPIES = {"binary cross-entropy": "BinaryCrossEntropy", "cross-entropy": "CategoricalCrossEntropy"}
-
-
 def contradicted(file: UserFile, reading: Reading) -> Reading:
     """The reading with the loss that its cost is, where that is a cross-entropy and the gradients are a squared error's.
 
     `A - Y` is the gradient of the logits with cross-entropy, and that of the output with the squared error. Handed to the last
     activation's own backward pass it makes the gradients those of the squared error.
     """
-    kind = ENTROPIES.get(reading.cost.measure, "") if reading.cost is not None else ""
-    last = reading.arch.layers[-1][1]
-    if not kind or not isinstance(reading.arch.loss, MeanSquaredError) or not isinstance(last, Sigmoid | Softmax):
+    loss = contradicting(reading.arch, reading.cost)
+    if loss is None or reading.cost is None:
         return reading
-    assert reading.cost is not None
-    other = replace(reading, arch=replace(reading.arch, loss=LOSSES[kind]), flow=None, sequence=0)
+    other = replace(reading, arch=replace(reading.arch, loss=loss), flow=None, sequence=0)
     return replace(with_cost(file, other), late=reading.cost.told)
 
 
@@ -766,7 +761,7 @@ def _doubt(reading: Reading, probe: Probe) -> str:
     Where the gradient that the last layer is handed is no known loss's, but all that lies behind follows from it, only the loss is
     unknown.
     """
-    if hasattr(reading.way.cls, "script") and not reading.causes and _something_between(reading, probe):
+    if reading.way.constructor is not None and not reading.causes and _something_between(reading, probe):
         return "something that is not known here stands between its layers"
     if reading.causes or reading.agreeing or reading.flow is not None:
         return ""

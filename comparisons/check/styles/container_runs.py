@@ -281,13 +281,13 @@ class Session:
     def predict(self, x: Array, training: bool = False) -> Array | None:
         """The output that its forward method gives; None if it is no array of this size."""
         name = self.way.forward
-        f = self._function(name)
+        f = self.function(name)
         in_mode(self.container, [b.object for b in self.blocks], training)
         switches = told_mode(f, training)
         if not self.way.form.stacked or not self._one_by_one(f, name):
-            out = self._ran(f, {"x": self.way.form.put(x)}, switches)
+            out = self.ran(f, {"x": self.way.form.put(x)}, switches)
             return self.way.form.back(out, len(x), self.way.sizes[1])
-        each = [self._ran(f, {"x": self.way.form.layout.there(row[None])}, switches) for row in x]
+        each = [self.ran(f, {"x": self.way.form.layout.there(row[None])}, switches) for row in x]
         rows = [replace(self.way.form, stacked=False).back(out, 1, self.way.sizes[1]) for out in each]
         return None if any(r is None for r in rows) else np.concatenate([r for r in rows if r is not None])
 
@@ -300,7 +300,7 @@ class Session:
         modes = ("training", "is_training", "train_mode", "_training")
         held = any(isinstance(getattr(b.object, n, None), bool) for b in self.blocks for n in modes)
         return bool(
-            held or PREDICTS.search(plain(self.way.forward)) or told_mode(self._function(self.way.forward), False)
+            held or PREDICTS.search(plain(self.way.forward)) or told_mode(self.function(self.way.forward), False)
         )
 
     def _one_by_one(self, f: Callable[..., Any], name: str) -> bool:
@@ -315,11 +315,11 @@ class Session:
             all(re.search(r"layer|network|net|model", ast.unparse(n.iter).lower()) for n in loops)
         )
 
-    def _ran(self, f: Callable[..., Any], more: dict[str, Any], switches: dict[str, Any]) -> Any:
+    def ran(self, f: Callable[..., Any], more: dict[str, Any], switches: dict[str, Any]) -> Any:
         given = Pool(self.pool | {"net": self.net} | more).given(f)
         return self.file.call(f, **given | switches)
 
-    def _function(self, name: str) -> Callable[..., Any]:
+    def function(self, name: str) -> Callable[..., Any]:
         if name.startswith(":"):
             return self.file.namespace[name[1:]]
         return getattr(self.container, name)
@@ -386,7 +386,7 @@ class Session:
         if self.way.recipe.sort != "train":
             self._zero()
         for i, name in enumerate(self.way.recipe.names):
-            f = self._function(name)
+            f = self.function(name)
             back = i > 0
             given = Pool(pool).given(f, back)
             result = self.file.call(f, **given | told_mode(f, True))
@@ -432,7 +432,7 @@ class Session:
 
     def _optimizes(self) -> bool:
         """Whether a step was given an optimizer, so that parameters are meant to move."""
-        f = self._function(self.way.recipe.names[0])
+        f = self.function(self.way.recipe.names[0])
         return self.way.optimizer is not None and Pool(self.pool).wants(f, "optimizer")
 
     def _returned(self, result: Any) -> dict[tuple[Block, str], Array] | None:

@@ -24,6 +24,7 @@ from comparisons.check.calling import parameters, plain, tree
 from comparisons.check.models import Base
 from comparisons.check.objects import method
 from comparisons.check.styles.container_blocks import Part, parts, usable
+from comparisons.check.styles.container_branches import NO_CHAIN, no_chain
 from comparisons.check.styles.container_drives import (
     BACK,
     RUN,
@@ -115,6 +116,8 @@ class Containers:
                 best = _square(file, access, recipes, known, around) or best
             if best is not None and access.script is not None:
                 best = by_its_loss(file, best)
+            if best is not None and not best.complete and not best.doubt and no_chain(file, best, access.makes):
+                best = replace(best, doubt=NO_CHAIN)
             if best is None or best.doubt:
                 told = told or (best.doubt if best else error)
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons.check.styles.network_arguments import RATE, SIZES, is_x, is_y, role
+from comparisons.check.styles.network_arguments import RATE, SIZES, UNLIMITED, is_x, is_y, limits, role
 
 Array = np.ndarray
 M, N, H, K = 7, 4, 6, 3
@@ -133,6 +133,8 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
     """
     meaning = role(name)
     data = not _COUNT.search(name)
+    if limits(name, UNLIMITED):
+        return [Given("fixed", value=UNLIMITED)]
     if meaning == "sizes":
         return [Given("fixed", value=[N, H, K]), Given("fixed", value=[N, H, 1])]
     if meaning in _SIZES and not (data and (is_x(name) or is_y(name))):

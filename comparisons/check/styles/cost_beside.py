@@ -1,7 +1,8 @@
 """A cost that stands beside a network and is not what the network's gradients come from: is it the loss whose gradients they are?
 
 Nothing is learned from such a cost; it is printed or kept. So another measure than the loss is no mistake, and is told. A cost that is
-made like the loss, of logarithms or of squares, and is neither it nor another known measure, is a mistake.
+made like the loss, of logarithms or of squares, and is neither it nor another known measure, is a mistake. So is a cross-entropy beside
+the gradients of a squared error: who writes one down wants it to be learned, and sigmoid' once too often makes the other of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from comparisons.check.calling import parameters, plain, tree
 from comparisons.check.construct import copied
 from comparisons.check.styles.container_drives import Pool, Undrivable
 from comparisons.check.unit import UserError, UserFile
-from scratch import BinaryCrossEntropy, Loss, MeanSquaredError
+from scratch import Architecture, BinaryCrossEntropy, CategoricalCrossEntropy, Loss, MeanSquaredError, Sigmoid, Softmax
 
 Array = np.ndarray
 COST = re.compile(r"_*(get|compute|calc(ulate)?|eval(uate)?)?_?(total|batch|data)?_?(cost|loss|objective|error|mse|cross_?entropy)(_?(function|func|fn|value))?|j",
@@ -180,6 +181,15 @@ MEASURES: dict[str, Callable[[Probed], float]] = {
 }
 
 
+ENTROPIES = {"binary cross-entropy": BinaryCrossEntropy(), "cross-entropy": CategoricalCrossEntropy()}
+
+
+def contradicting(arch: Architecture, cost: Beside | None) -> Loss | None:
+    """The loss that a cost is, where that is a cross-entropy, and the gradients of probabilities are a squared error's."""
+    of_probabilities = isinstance(arch.layers[-1][1], Sigmoid | Softmax) and isinstance(arch.loss, MeanSquaredError)
+    return ENTROPIES.get(cost.measure) if cost is not None and of_probabilities else None
+
+
 def _class(p: Array) -> Array:
     return p.argmax(axis=1) if p.shape[1] > 1 else (p > 0.5).astype(int).ravel()
 
@@ -216,6 +226,14 @@ def beside(
         found = stand(name, f, probed, loss, title)
         if found is None:
             return None
-        if best is None or (best.wrong and not found.wrong):
+        if best is None or _likelier(found, best):
             best = replace(found, swapped=swapped)
     return best
+
+
+def _likelier(found: Beside, than: Beside) -> bool:
+    """Whether one order of a cost's arguments speaks for itself more than the other.
+
+    A cross-entropy whose arguments are exchanged gives a large number wherever the target is not the output, as an absolute error does.
+    """
+    return (found.rank, found.measure in ENTROPIES) > (than.rank, than.measure in ENTROPIES)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.differences import FLOOR, Derived, gradient, ratio
-from comparisons.check.homes import line
+from comparisons.check.homes import line, source_text
 from comparisons.check.styles.cost_arguments import (
     BIAS,
     STATE,
@@ -33,8 +33,10 @@ from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
 from comparisons.check.styles.network_arguments import (
     RATE,
+    UNLIMITED,
     is_x,
     is_y,
+    limits,
     parameters_of,
     role,
 )
@@ -60,6 +62,8 @@ _FACTORS = {f"m times too large (m = {M}): the 1/m is missing": M, f"divided by 
 HALF_OR_DOUBLE = (0.5, 2.0)
 USUAL_SCALES = tuple(sign * c * m for sign in (1, -1) for c in (1.0, 0.5, 2.0) for m in (1, M, 1 / M))
 """Of gradients to the derivatives of their cost, in code as it is written."""
+_LENGTH = re.compile(r"(?<!random\.)\bnorm\b|norm\w* *(=|<|>)|\w+_norm\b|clip")
+"""Shows that a file may limit the length of gradients."""
 _COST = re.compile(
     r"\w*(cost|loss|objective|likelihood|error|energy)\w*|J|nll|\w*_?mse|score_and_grad\w*", re.IGNORECASE
 )
@@ -133,7 +137,7 @@ class Objective:
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
         """The gradient by every parameter for which one comes back, and where it is wrong, what it would be by mistakes."""
         values, inner = self._drawn(rng)
-        for name, found in self._compared(values, inner).items():
+        for name, found in self._lengthened(self._compared(values, inner)).items():
             into = self._pieces(name, values, inner)
             if np.abs(found.subject - found.reference).max(initial=0) <= FLOOR * np.abs(found.reference).max(initial=0):
                 yield from split(found, into)  # no tolerance is smaller, and what is right needs no explanation
@@ -168,8 +172,20 @@ class Objective:
             wanted, error, kinks = gradient(
                 self._as_function_of(name, values, inner), self._place(name, values, inner), np.ones(())
             )
-            found[name] = Derived(f"grad/{self.gradient}.{name}", claimed / self.scale, wanted, error, kinks, M)
+            shown = uncut(self.file, claimed, self.scale * wanted) / self.scale
+            found[name] = Derived(f"grad/{self.gradient}.{name}", shown, wanted, error, kinks, M)
         return found
+
+    def _lengthened(self, found: dict[str, Derived]) -> dict[str, Derived]:
+        """Gradients as they were before the code limited the length of all of them together, if it did."""
+        ratios = [ratio(d) for d in found.values()]
+        first = ratios[0] if ratios else None
+        if first is None or len(ratios) < 2 or not 0 < first < 1 or not _LENGTH.search(source_text(self.file)):
+            return found
+        alike = all(r is not None and abs(r / first - 1) < NEAR for r in ratios)
+        if not alike or any(abs(first / usual - 1) < NEAR for usual in USUAL_SCALES):
+            return found
+        return {n: replace(d, subject=d.subject / first) for n, d in found.items()}
 
     def _place(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> Array:
         return np.asarray((inner if name in inner else values)[name], dtype=np.float64)
@@ -400,6 +416,15 @@ class Objective:
         return scale if harmless and abs(scale - 1) > NEAR else 1.0
 
 
+def uncut(file: UserFile, claimed: Array, wanted: Array) -> Array:
+    """A gradient without what the code cuts off: where all large elements are one round number, and those wanted are beyond it."""
+    limit = np.abs(claimed).max(initial=0)
+    if claimed.shape != wanted.shape or not limit or float(f"{limit:.2g}") != limit or "clip" not in source_text(file):
+        return claimed
+    cut = (np.abs(claimed) == limit) & (wanted * np.sign(claimed) > limit)
+    return np.where(cut, wanted, claimed)
+
+
 _REGULARISER = re.compile(r"(my_?)?(lambda|lam|lamda|lmbda|lambd|reg|weight_?decay|l2_)\w*|l2", re.IGNORECASE)
 
 
@@ -453,6 +478,8 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
             number = isinstance(value, float | int) and not isinstance(value, bool)
             if number and role(name) in ("rate", "epochs"):
                 setattr(made, name, RATE if role(name) == "rate" else 1)
+            elif limits(name, value):
+                setattr(made, name, UNLIMITED)
             elif number and STRENGTHS.fullmatch(name):
                 setattr(made, name, STRENGTH)
         if not any(a.size > 1 for a in held(made).values()):
@@ -498,12 +525,14 @@ def _pairs(file: UserFile, owner: str, functions: dict[str, Any]) -> Iterator[Ob
 
 
 def _needed(f: Callable[..., Any]) -> list[str]:
-    """Arguments that a function cannot do without: data that are None otherwise, the rate, which must be known, and strengths, which may be 0."""
+    """Arguments that a function cannot do without, data that are None otherwise, and numbers that must be known: rates, epochs, strengths."""
     return [
         p.name
         for p in parameters_of(f)
         if p.default is p.empty
         or role(p.name) == "rate"
+        or (role(p.name) == "epochs" and isinstance(p.default, int))
+        or limits(p.name, p.default)
         or (p.default is None and is_x(p.name))
         or (isinstance(p.default, float | int) and _REGULARISER.fullmatch(p.name))
         or (isinstance(p.default, float) and p.name == "decay" and _COST.fullmatch(getattr(f, "__name__", "")))

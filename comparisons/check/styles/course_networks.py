@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,8 @@ def _sets(free: Free) -> Iterator[Functions]:
         forward = next((n for n in forwards if plain(n) == beside), None)
         forward = forward or next((n for n in forwards if _kind(n) == kind), None)
         if forward is None and kind != "dropout":
-            forward = next((n for n in forwards if _kind(n) == ""), "")
+            # One with dropout that has a share to keep by default is the usual one, too.
+            forward = next((n for n in forwards if _kind(n) == "" or _keeps_all(forwards[n])), "")
         cost = next((n for n in costs if _kind(n) == kind), next((n for n in costs if not _kind(n)), ""))
         if not kind and cost and _takes_lambda(free[cost]) and not any(map(_takes_lambda, backwards.values())):
             kind = "regularised"  # forgotten in the gradient
@@ -131,13 +132,26 @@ def _sets(free: Free) -> Iterator[Functions]:
         if forward or kind == "regularised" or plain(name) == "backwardpropagationn":
             # The one for gradient checking returns the cost itself.
             takes = [plain(p.name) for p in parameters(forwards[forward])] if forward else []
-            yield Functions(forward or "", name, "" if set(takes) & set(ALIASES["Y"]) else cost, kind)
+            found = Functions(forward or "", name, "" if set(takes) & set(ALIASES["Y"]) else cost, kind)
+            yield found
+            if kind != "dropout" and forward and all(map(_takes_share, (forwards[forward], backwards[name]))):
+                yield replace(found, cost="", kind="dropout")  # the same functions, with their dropout switched on
 
 
 def _kind(name: str) -> str:
     if "dropout" in plain(name):
         return "dropout"
     return "regularised" if re.search(r"regulari[sz]ation|withl2|withreg", plain(name)) else ""
+
+
+def _takes_share(f: Callable[..., Any]) -> bool:
+    """Whether a function is told the share of units that dropout keeps."""
+    return any(plain(p.name) in ALIASES["keep_prob"] and p.name != "p" for p in parameters(f))
+
+
+def _keeps_all(f: Callable[..., Any]) -> bool:
+    """Whether dropout is an option that is off by default."""
+    return any(plain(p.name) in ALIASES["keep_prob"] and p.default in (1, 1.0, None) for p in parameters(f))
 
 
 def _takes_lambda(f: Callable[..., Any]) -> bool:
@@ -252,7 +266,9 @@ def _other(file: UserFile, unit: Unit, **choice: Any) -> Unit:
 
 def _unit(file: UserFile, functions: Functions, choice: dict[str, Any]) -> Unit:
     kind, depth, hidden, output = functions.kind, choice["depth"], choice["hidden"], choice["output"]
-    name, decay = functions.backward, choice["decay"]
+    own, decay = functions.backward, choice["decay"]
+    optional = kind == "dropout" and not _kind(own)
+    name = f"{own} with dropout" if optional else own
     cases = []
     for m in (6, 4):
         # scratch's penalty is lambda/(2m).
@@ -273,8 +289,8 @@ def _unit(file: UserFile, functions: Functions, choice: dict[str, Any]) -> Unit:
     title += {"": "", "dropout": ", dropout", "regularised": ", L2"}[kind]
     options = choice | {"functions": functions}
     options["names"] = Chain(arch).names()
-    options["tentative"] = "" if _by_the_book(file, functions) else "agrees"
-    return Unit(name, "", title, file.own[name], functions.members, tuple(cases), options, tuple(told))
+    options["tentative"] = "" if _by_the_book(file, functions) and not optional else "agrees"
+    return Unit(name, "", title, file.own[own], functions.members, tuple(cases), options, tuple(told))
 
 
 def _architecture(depth: int, hidden: Layer, output: str, dropout: bool, regulariser: L2 | None) -> Architecture:
@@ -372,7 +388,10 @@ class Network(PassModel):
         if not self.functions.forward or self.functions.kind == "dropout":
             return {}
         y = np.zeros((len(x), self.params[self.chain.dense[-1]]["W"].shape[1]))
-        AL, _, _ = self._forward(self.layout.x(x), self.layout.x(y), {})
+        AL, _, frames = self._forward(self.layout.x(x), self.layout.x(y), {})
+        z = self._seen(frames, backwards=False).get(f"z{self.options['depth']}")
+        if not self._identity and AL is not None and z is not None and np.array_equal(AL, z):
+            return {}  # scores, whose softmax the cost takes
         return {} if AL is None else {"predictions": self.layout.x(AL)}
 
     def _forward(self, X: Array, Y: Array, masks: dict[str, Array]) -> tuple[Array | None, Any, list[Frame]]:
@@ -400,7 +419,15 @@ class Network(PassModel):
     def _roles(self, X: Array, Y: Array) -> dict[str, Any]:
         own = self._parameters()
         sizes = [X.shape[0 if self.layout.columns else 1], *(a.size for n, a in own.items() if n.startswith("b"))]
-        extra = {"lambd": LAMBDA, "keep_prob": KEEP, "m": len(self._last_x), "L": self.options["depth"], "dims": sizes}
+        keep = KEEP if self.functions.kind == "dropout" else 1.0
+        strength = LAMBDA if self.functions.kind == "regularised" else 0.0
+        extra = {
+            "lambd": strength,
+            "keep_prob": keep,
+            "m": len(self._last_x),
+            "L": self.options["depth"],
+            "dims": sizes,
+        }
         return {"X": X, "parameters": own, "Y": Y} | own | extra
 
     def _pass(

@@ -18,6 +18,8 @@ from comparisons.check.source import syntax
 from comparisons.check.styles import whole_softmax
 from comparisons.check.styles.accumulating_pairs import find_accumulating_pairs
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
+from comparisons.check.styles.begun_networks import find_begun
+from comparisons.check.styles.composed_layers import ComposedLayer, find_composed, layers_in, spoken
 from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
 from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
@@ -28,8 +30,10 @@ from comparisons.check.styles.kept_gradients import find_kept
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names
+from comparisons.check.styles.online_models import find_online
 from comparisons.check.styles.opened_scripts import find_opened_scripts
 from comparisons.check.styles.opened_training import find_opened
+from comparisons.check.styles.sampled_words import SampledWords, find_sampled_words
 from comparisons.check.styles.staged_costs import find_staged
 from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
 from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
@@ -117,8 +121,10 @@ Thing = (
     | GlobalLoss
     | DictionaryPair
     | AttentionLayer
+    | ComposedLayer
     | Factorisation
     | TrainedInside
+    | SampledWords
 )
 
 
@@ -143,7 +149,16 @@ class Differences(Twinless):
                 continue
             assumptions = [UNCOMPARED]
             if isinstance(
-                thing, GlobalLoss | Objective | UnknownLayer | DirectPair | FunctionPair | Factorisation | TrainedInside
+                thing,
+                GlobalLoss
+                | Objective
+                | UnknownLayer
+                | ComposedLayer
+                | DirectPair
+                | FunctionPair
+                | Factorisation
+                | TrainedInside
+                | SampledWords,
             ):
                 assumptions = [*thing.remarks, *assumptions]
             if isinstance(thing, Elementwise):
@@ -153,10 +168,14 @@ class Differences(Twinless):
                 elif any(d.subject.shape != d.reference.shape for d in found):
                     continue
             names = {
-                d.tensor.removeprefix("grad/"): _short(d.tensor.rpartition(".")[2]).replace("input", "the input")
+                d.tensor.removeprefix("grad/"): spoken(d.tensor)
+                if isinstance(thing, ComposedLayer)
+                else _short(d.tensor.rpartition(".")[2]).replace("input", "the input")
                 for d in found
             }
             self._things[members[0]] = thing
+            if isinstance(thing, ComposedLayer):
+                file.notes[:] = [n for n in file.notes if not n.startswith(f"{members[0]} is not compared")]
             at = thing.line if isinstance(thing, Objective) else file.own[members[0]]
             settings = thing.settings if isinstance(thing, FunctionPair) else 1
             cases = tuple(
@@ -203,6 +222,8 @@ class Differences(Twinless):
             yield pair, "function with its backward pass", (pair.forward, pair.backward)
         for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
             yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
+        for made_of in find_composed(file, taken, False):
+            yield made_of, "network made of layers", (made_of.cls.__name__,)
         for layer in find_attention_layers(file, taken):
             yield layer, "attention layer", (layer.cls.__name__,)
         for factorisation in find_factorisations(file, taken):
@@ -221,6 +242,15 @@ class Differences(Twinless):
         for kept in find_kept(file, taken, done):
             done |= set(kept.members)
             yield kept, kept.title, kept.members
+        for begun in find_begun(file, taken, done):
+            done |= set(begun.members)
+            yield begun, begun.title, begun.members
+        for online in find_online(file, taken, done):
+            done |= set(online.members)
+            yield online, online.title, online.members
+        for sampled in find_sampled_words(file, taken, done):
+            done |= set(sampled.members)
+            yield sampled, "word vectors with labelled words", sampled.members
         # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
         compared = {member.partition(".")[0] for member in done if "." in member}
         for opened in find_opened(file, taken | compared):
@@ -228,7 +258,19 @@ class Differences(Twinless):
         for script in find_opened_scripts(file, taken):
             yield script, script.title, script.members
         for unknown in find_unknown_layers(file, taken):
+            if not unknown.agrees and layers_in(file, unknown.template):
+                continue  # what is wrong is one of its layers, or it has been looked at as a whole
             yield unknown, "layer", (unknown.cls.__name__,)
+
+
+class ComposedLayers(Differences):
+    """Blocks that are made of other layers, before one of them is tried as a network."""
+
+    name = "composed layers"
+
+    def _candidates(self, file: UserFile, taken: frozenset[str]) -> Iterator[tuple[Thing, str, tuple[str, ...]]]:
+        for made_of in find_composed(file, taken, True):
+            yield made_of, "layer made of layers", (made_of.cls.__name__,)
 
 
 def _members(thing: Thing) -> tuple[str, ...]:

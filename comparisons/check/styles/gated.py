@@ -155,7 +155,7 @@ class Gated:
 
 
 def _functions(file: UserFile, taken: frozenset[str]) -> Iterator[Code]:
-    free = [n for n in file.functions() if n not in taken]
+    free = [n for n in (*file.functions(), *file.statics()) if n not in taken and n.partition(".")[0] not in taken]
     ahead: dict[str, str] = {}
     for name in free:
         if _AHEAD.search(name) and not _BACK.search(name):
@@ -332,7 +332,7 @@ def _forms(reading: Reading) -> Iterator[Reading]:
     orders = [*usual, *(o for o in itertools.permutations(range(n)) if o not in usual)]
     if all(p.gate != ALL for p in parts):
         orders = [tuple(range(n))]
-    firsts = (True, False) if any(p.rows == "xh" for p in parts) else (True,)
+    firsts = (True, False) if any("xh" in p.rows for p in parts) else (True,)
     two = any(p.rows == "bh" for p in parts)
     resets = ((True, False) if two else (False,)) if kind == "gru" else (False,)
     swaps = (False, True) if kind == "gru" else (False,)
@@ -686,7 +686,10 @@ def _unit(file: UserFile, code: Code, reading: Reading) -> Unit:
         for p in gates.cell.parameter_shapes()
     }
     names = {n: words for n, words in names.items() if words}
-    if any(p.rows == "xh" for p in reading.named.values()):
+    if one := next((p.rows for p in reading.named.values() if "1" in p.rows), ""):
+        told.append(f"the biases are the {'first' if one[0] == '1' else 'last'} row of the weights")
+        names[f"{layer}.b"] += " (the row of the bias)"
+    if any("xh" in p.rows for p in reading.named.values()):
         names |= {
             f"{layer}.W": f"{names[f'{layer}.W']} (the part of x)",
             f"{layer}.U": f"{names[f'{layer}.U']} (the part of the state)",

@@ -9,7 +9,7 @@ import numpy as np
 
 from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.styles.cost_arguments import M
-from comparisons.check.styles.costs import NEAR, Objective
+from comparisons.check.styles.costs import NEAR, Objective, uncut
 from comparisons.check.unit import UserError
 
 Array = np.ndarray
@@ -55,4 +55,4 @@ class Glanced(Objective):
             return cost(moved)
 
         wanted, error, kinks = gradient(of_some, place.ravel()[some], np.ones(()))
-        return Derived(name, claimed.ravel()[some], wanted, error, kinks, M)
+        return Derived(name, uncut(self.file, claimed.ravel()[some], wanted), wanted, error, kinks, M)

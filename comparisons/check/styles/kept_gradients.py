@@ -105,7 +105,7 @@ def find_kept(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterator
         if held_by_others(owner, taken) or any(d.startswith(f"{owner}.") for d in done):
             continue
         pairs = list(_pairs(cls))
-        for template in itertools.islice(_templates(file, cls), 2) if pairs else ():
+        for template in itertools.islice(templates(file, cls), 2) if pairs else ():
             best = _best(file, owner, template, pairs)
             if best is not None:
                 best.guards = tuple(unguard(file, owner, [best.cost, best.gradient]))
@@ -126,7 +126,7 @@ def _pairs(cls: type) -> Iterator[tuple[str, str]]:
                 yield name, back
 
 
-def _templates(file: UserFile, cls: type) -> Iterator[Any]:
+def templates(file: UserFile, cls: type) -> Iterator[Any]:
     """Objects with small sizes, whatever their defaults are, for a vocabulary of a few letters."""
     more: dict[str, Any] = {}
     small = iter((2, 6, 7))
@@ -134,7 +134,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
         known = _vocabulary(p.name)
         if known is not None:
             more[p.name] = known
-        elif too_wide(p.default):
+        elif too_wide(p.default) or (role(p.name) == "hidden_size" and type(p.default) is int and p.default > HIDDEN):
             sizes = {"input_size": N, "hidden_size": HIDDEN, "output_size": K, "batch_size": M, "epochs": 1}
             more[p.name] = sizes.get(role(p.name)) or next(small, 2)
     for made in constructions(file, cls, lambda _: more):
@@ -178,16 +178,16 @@ def _running(base: Kept) -> Iterator[Kept]:
     """Ways of filling the arguments under which the loss is a number and gradients are left."""
     names = [p.name for p in required(getattr(base.template, base.cost))]
     widths = tuple(sorted({n for a in held(base.template).values() for n in a.shape if n > 1}))
-    lists = [_choices(n, widths) for n in names]
+    lists = [choices_of(n, widths) for n in names]
     places = itertools.product(*(range(len(given)) for given in lists))
     for chosen in sorted(itertools.islice(places, 20_000), key=sum)[:WAYS]:
         given = {n: some[i] for n, some, i in zip(names, lists, chosen, strict=True)}
         tried = replace(base, given=given)
-        if _runs(tried):
+        if runs(tried):
             yield tried
 
 
-def _choices(name: str, widths: tuple[int, ...]) -> list[Given]:
+def choices_of(name: str, widths: tuple[int, ...]) -> list[Given]:
     """Sequences of words and of columns first, then batches; states of any width that the object knows."""
     if is_x(name) or is_y(name):
         shapes = [(n, *more) for more in ((1,), ()) for n in dict.fromkeys((K, *widths))]
@@ -210,7 +210,7 @@ def _vectors(shape: tuple[int, ...], target: bool) -> list[Array]:
     return [rng.standard_normal(shape) for _ in range(STEPS)]
 
 
-def _runs(tried: Kept) -> bool:
+def runs(tried: Kept) -> bool:
     """Whether gradients of most arrays on which the loss depends are left behind, in their shapes."""
     try:
         tried.parameters = tried.dependent()

@@ -43,6 +43,20 @@ _OUT = re.compile(
 )
 
 
+_LIMIT = re.compile(
+    r"_?((g|grads?|gradients?)_?)?clip(ping)?_?(norm|value|val|at|threshold|grads?|gradients?)?|_?max_?((grads?|gradients?)_?)?norm|_?(grads?|gradients?)_?(norm|max|limit|threshold)",
+    re.IGNORECASE,
+)
+UNLIMITED = 1e6
+"""What stands in for the size at which gradients are clipped: beyond it they are no derivatives."""
+
+
+def limits(name: str, value: Any) -> bool:
+    """Whether a number is the size at which gradients are clipped."""
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    return number and value >= 0.01 and bool(_LIMIT.fullmatch(name))
+
+
 @functools.cache
 def role(name: str) -> str:
     """What an argument with this name is for; `other` if the name does not tell."""

@@ -24,7 +24,7 @@ from scratch.weights import Weights
 Array = np.ndarray
 
 
-FUNCTION = re.compile(r"(?!.*(grad|back|deriv|prime|plot|print|show|update|reg))\w*(cost|loss|objective|cross_?entropy|logloss)\w*|J",
+FUNCTION = re.compile(r"(?!.*(grad|back|deriv|prime|plot|print|show|update|reg))\w*(cost|loss|objective|cross_?entropy|logloss)\w*|J|bce|mse",
                       re.IGNORECASE)  # fmt: skip
 """Names of functions that may be the cost of the network beside them."""
 
@@ -71,26 +71,31 @@ def _costs(access: Access) -> Iterator[tuple[str, Callable[..., Any]]]:
         used = {*access.recipe, access.forward_name}
         own = vars(access.instance.cls).items()
         yield from costs({n: f for n, f in own if callable(f) and not isinstance(f, type) and n not in used})
+        yield from _beside(access, used)
     elif isinstance(access, FunctionAccess):
-        used = {*access.recipe, access.forward_name, access.source.init}
-        together = _called_together(access)
-        for name, f in access.file.functions().items():
-            if name not in used and FUNCTION.fullmatch(name) and name in together and parameters(f):
-                yield name, f
+        yield from _beside(access, {*access.recipe, access.forward_name, access.source.init})
 
 
-def _called_together(access: FunctionAccess) -> set[str]:
-    """Names that are called in a function, or at the top level, where the network's own functions are called."""
+def _beside(access: ObjectAccess | FunctionAccess, used: set[str]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Cost functions that are called where the network is."""
+    together = _called_together(access)
+    for name, f in access.file.functions().items():
+        if name not in used and FUNCTION.fullmatch(name) and name in together and parameters(f):
+            yield name, f
+
+
+def _called_together(access: ObjectAccess | FunctionAccess) -> set[str]:
+    """Names that are called in a function, or at the top level, where the network's own functions or methods are called."""
     tree, network = syntax(access.file), {access.forward_name, *access.recipe}
     blocks: list[list[ast.stmt]] = [[s] for s in tree.body if isinstance(s, ast.FunctionDef)]
     blocks.append([s for s in tree.body if not isinstance(s, ast.FunctionDef | ast.ClassDef)])
     found: set[str] = set()
     for block in blocks:
         called = {
-            n.func.id
+            n.func.id if isinstance(n.func, ast.Name) else n.func.attr
             for s in block
             for n in ast.walk(s)
-            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name | ast.Attribute)
         }  # fmt: skip
         if called & network:
             found |= called
@@ -123,7 +128,9 @@ def cost_value(
     pool = {"x": given, "y": target, "training": False, "rate": RATE, "epochs": 1, "batch_size": len(x)}
     if out is not None:
         pool["output"] = put(out, reading.form)
-    found = value(access.instance.file, getattr(made, name), pool, swapped)
+    file = access.instance.file
+    f = getattr(made, name) if callable(getattr(made, name, None)) else file.namespace[name]
+    found = value(file, f, pool, swapped)
     if found is None:
         raise UserError(f"{name} gives no number")
     return found

@@ -27,13 +27,14 @@ from comparisons.check.styles.network_arguments import (
     constructor_arguments,
     is_output,
     is_x,
+    is_y,
     parameters_of,
     required,
     role,
 )
 from comparisons.check.styles.network_objects import assign, batched, bind, held, returned_names
 from comparisons.check.styles.network_reading import chains, natural
-from comparisons.check.unit import UserError, UserFile
+from comparisons.check.unit import UserError, UserFile, set_at_the_top
 
 INIT = re.compile(r"(_?(init|initiali[sz]e?|initiali[sz]ation|create|make|build|random|get|generate|setup|define|gen)\w*(param|weight|network|model|nn|net|wb|layers?|theta)\w*)|init|initiali[sz]e|initiali[sz]ation|parameters_init\w*|weights_init\w*|params?_init\w*|weight_init\w*", re.IGNORECASE)  # fmt: skip
 FORWARD = re.compile(r"_?(f_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
@@ -44,6 +45,9 @@ CONTAINER = re.compile(
     r"_?(param\w*|weights?|model|(neural_?)?network|net|nn|theta\w*|p|ws|w|layers?|syn\w*|wb|weights_and_biases)",
     re.IGNORECASE,
 )
+
+TARGET = "the target"
+"""Where it is kept when a function returns something of the name y."""
 
 
 @dataclass
@@ -97,7 +101,7 @@ class FunctionAccess:
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the forward function returns."""
-        with self._globals(params, x, m), repeated(self.file.namespace):
+        with self._globals(params, x, y, m), repeated(self.file.namespace):
             returned = self._call(self.forward_name, self._pool(params, x, y, m))
         return Seen(dict(found_arrays(returned, "returned")))
 
@@ -111,7 +115,7 @@ class FunctionAccess:
         """
         f = self.file.namespace[name]
         asked = [p.name for p in required(f)]
-        with self._globals(params, x, m), repeated(self.file.namespace):
+        with self._globals(params, x, y, m), repeated(self.file.namespace):
             pool = self._pool(params, x, y, m)
             returned = self._call(self.forward_name, pool)
             values = list(returned) if isinstance(returned, tuple | list) else [returned]
@@ -138,7 +142,7 @@ class FunctionAccess:
         container = pool["container"]
         shown: dict[str, Array] = {}
         moved: dict[str, Array] = {}
-        with self._globals(params, x, m) as namespace, repeated(self.file.namespace):
+        with self._globals(params, x, y, m) as namespace, repeated(self.file.namespace):
             for function in self.recipe:
                 returned = self._call(function, pool)
                 names = returned_names(self.file.namespace[function])
@@ -194,13 +198,19 @@ class FunctionAccess:
             own = dict(zip(self.source.names, parts, strict=True))
         else:
             own = {self.source.name(p): a for p, a in found_arrays(container) if self.source.name(p).isidentifier()}
-        return {"x": x, "y": y, "m": m, "container": container} | own
+        return {"x": x, "y": y, TARGET: y, "m": m, "container": container} | own
 
     def _call(self, function: str, pool: dict[str, Any]) -> Any:
         f = self.file.namespace[function]
         return self.file.call(f, **bind_function(f, pool, self.parameters))
 
-    def _globals(self, params: dict[str, Array], x: Any, m: int) -> Patched:
+    def _is_data(self, name: str) -> bool:
+        """Whether a global name is that of inputs or targets, which may be read from where they are not."""
+        known = self.file.namespace.get(name)
+        missing = name not in self.file.namespace and name in set_at_the_top(self.file.path)
+        return (missing and (is_x(name) or is_y(name))) or (isinstance(known, np.ndarray) and is_y(name))
+
+    def _globals(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Patched:
         extra: dict[str, Any] = {}
         if not self.source.init:
             extra = {n: a.copy() for n, a in params.items()}
@@ -222,6 +232,8 @@ class FunctionAccess:
                     extra[name] = SMALL[role(name)][0]
                 elif name not in params and isinstance(known, np.ndarray) and is_x(name):
                     extra[name] = x
+                elif name not in params and self._is_data(name):
+                    extra[name] = y if is_y(name) else x
                 elif name in self.file.own and (share := dropped(name, known)) is not None:
                     extra[name] = share
         return Patched(self.file.namespace, extra)
@@ -253,7 +265,9 @@ def bind_function(f: Callable[..., Any], pool: dict[str, Any], parameters: Itera
         name = p.name
         if name in pool:
             continue
-        if name.lower() in lower and name not in ("X", "Y", "x", "y"):
+        if pool["y"] is not pool.get(TARGET) and TARGET in pool and is_y(name) and not is_output(name):
+            known[name] = pool[TARGET]  # the forward function has an output of the name y
+        elif name.lower() in lower and name not in ("X", "Y", "x", "y"):
             known[name] = lower[name.lower()]
         elif name == "row" and np.ndim(pool["x"]) == 1 and _drops_label(f):
             known[name] = np.append(pool["x"], 0.0)

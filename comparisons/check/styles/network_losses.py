@@ -30,6 +30,7 @@ from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.container_blocks import Call
 from comparisons.check.styles.container_drives import LOSS_NAMED, inside_objects
 from comparisons.check.styles.container_reading import order_causes
+from comparisons.check.styles.layer_faults import faults
 from comparisons.check.styles.losses import TYPES
 from comparisons.check.styles.network_access import found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import (
@@ -473,6 +474,7 @@ class NetworkLosses(Twinless):
                 if known is not None:
                     self._known[known.name] = known
                     units.append(_unit(file, known))
+                    file.notes[:] = [n for n in file.notes if not n.startswith(f"{name} is not compared: something")]
                 continue
             ways = list(dict.fromkeys([*backs, loss]))
             options = [(given, told) for given, told in _options(cls) if told or name not in taken]
@@ -493,8 +495,18 @@ class NetworkLosses(Twinless):
         return units
 
     def differences(self, file: UserFile, unit: Unit, case: Case) -> list[Derived]:
-        """The gradients beside derivatives of the loss."""
-        return self._known[unit.name].derived(zlib.crc32(case.id.encode()))
+        """The gradients beside derivatives of the loss; where a layer inside is wrong by itself, that is the cause."""
+        known = self._known[unit.name]
+        found = known.derived(zlib.crc32(case.id.encode()))
+        if all(
+            d.cause or (d.subject.shape == d.reference.shape and _near(d.subject, d.reference, d.kinks)) for d in found
+        ):
+            return found
+        wrong = next(faults(file, _layers(known.made(0)[0]), known.calls), None)
+        if wrong is None:
+            return found
+        name, spot = wrong
+        return [replace(d, cause=d.cause or f"{name} is wrong by itself", spot=d.spot or spot) for d in found]
 
 
 def _unit(file: UserFile, known: Known) -> Unit:

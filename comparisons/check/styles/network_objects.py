@@ -28,10 +28,12 @@ from comparisons.check.styles.network_access import (
 from comparisons.check.styles.network_arguments import (
     RATE,
     SMALL,
+    UNLIMITED,
     constructor_arguments,
     is_output,
     is_x,
     is_y,
+    limits,
     parameters_of,
     required,
     role,
@@ -111,6 +113,8 @@ class Instance:
                 setattr(made, name, 0.0)
             elif role(name) == "epochs" and isinstance(value, int) and not isinstance(value, bool):
                 setattr(made, name, 1)
+            elif limits(name, value):
+                setattr(made, name, UNLIMITED)
         return made
 
     @property
@@ -423,6 +427,7 @@ def bind(f: Callable[..., Any], pool: dict[str, Any]) -> dict[str, Any]:
     for p in wanted:
         meaning, name = role(p.name), p.name
         optional = p.default is not p.empty
+        spare = [v for v in spare if not any(v is known for known in given.values())]
         if optional and is_y(name) and not pool.get("training") and dropped(name, p.default) is None:
             continue  # `loss(X, y=None)` gives scores without targets
         if (share := dropped(name, p.default)) is not None:

@@ -17,7 +17,7 @@ from comparisons.case import Case
 from comparisons.check.differences import Derived, ratio
 from comparisons.check.locating import Spot
 from comparisons.check.models import Base
-from comparisons.check.styles.cost_beside import Beside
+from comparisons.check.styles.cost_beside import Beside, contradicting
 from comparisons.check.styles.dropping import KEEP, Dropping, draws
 from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
 from comparisons.check.styles.network_costs import cost_beside, cost_value
@@ -127,8 +127,12 @@ class Networks:
             file.notes.append(f"{known.access.name} is not compared: {unsure}")
             return None
         known.cost = cost_beside(known.access, known.reading)
+        if (loss := contradicting(known.reading.arch, known.cost)) is not None and known.cost is not None:
+            known.reading = replace(known.reading, arch=replace(known.reading.arch, loss=loss))
+            told = f"{known.cost.told}; for that one the derivative of the last activation cancels, and a - y is left"
+            known.cost = replace(known.cost, wrong=True, told=told)
         self._known[known.access.name] = known
-        return _with_cost(_unit(known.access, known.reading), known.cost)
+        return _with_cost(_unit(known.access, known.reading), known.cost, known.access.file)
 
     def _with_dropout(self, accesses: list[Access], known: list[Known]) -> Unit | None:
         """The same network with its dropout, if it has some that can be switched on."""
@@ -320,12 +324,13 @@ def _unit(access: Access, reading: Reading) -> Unit:
     )
 
 
-def _with_cost(unit: Unit, cost: Beside | None) -> Unit:
-    """The unit of a network with a cost among its methods."""
+def _with_cost(unit: Unit, cost: Beside | None, file: UserFile) -> Unit:
+    """The unit of a network with a cost among its methods, or beside it."""
     if cost is None:
         return unit
     owner, dot, _ = unit.members[0].partition(".")
-    members = tuple(dict.fromkeys((*unit.members, f"{owner}.{cost.name}" if dot else cost.name)))
+    own = dot and hasattr(file.namespace.get(owner), cost.name)
+    members = tuple(dict.fromkeys((*unit.members, f"{owner}.{cost.name}" if own else cost.name)))
     if cost.wrong:
         return replace(unit, members=members, options=unit.options | {"cause": cost.told})
     return replace(unit, members=members, assumptions=(*unit.assumptions, *([cost.told] if cost.told else [])))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.source import syntax
-from comparisons.check.styles.network_arguments import role
+from comparisons.check.styles.network_arguments import UNLIMITED, limits, role
 from comparisons.check.styles.network_objects import assign, held
 from comparisons.check.unit import UserFile
 
@@ -228,7 +228,7 @@ def instead(name: str, value: float, rate: float) -> float | None:
             return 1
         case "momentum" if re.fullmatch(r"_?(momentum|mu)", name.lower()):
             return 0.0
-    return None
+    return UNLIMITED if limits(name, value) else None
 
 
 def settle_numbers(value: Any, rate: float) -> None:

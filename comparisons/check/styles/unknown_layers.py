@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.objects import BACKWARD, FORWARD, method
+from comparisons.check.styles.elementwise_causes import explanations, is_elementwise
 from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
 from comparisons.check.styles.network_arguments import RATE, parameters_of, required, role
@@ -37,7 +39,7 @@ INPUTS = ((5, IN), (2, IN, 7), (2, 7, IN), (2, IN, 5, 6), (2, 6, 5, IN), (IN, 5,
 """Rows, signals, images, with the channels first or last, and one example of each."""
 _HYPER = {"f": 2, "stride": 2, "pad": 0, "padding": 0, "filter_size": 2, "kernel_size": 2, "pool_size": 2, "pool_height": 2, "pool_width": 2, "s": 2,
           "p": 0, "eps": 1e-5, "mode": "train"}  # fmt: skip
-_OTHER = re.compile(r"loss|cost|cross_?entropy|mse|error|criterion|network|model|mlp|net$|^nn$|trainer|sequential|optimi[sz]er|^layer$|base|abstract|module$", re.IGNORECASE)  # fmt: skip
+_OTHER = re.compile(r"loss|cost|cross_?entropy|mse|error|criterion|network|model|mlp|net$|^nn$|trainer|sequential|optimi[sz]er|^layer$|base|abstract|^module$", re.IGNORECASE)  # fmt: skip
 _TARGET = re.compile(r"y|y_?true|t|targets?|labels?|expected\w*|desired\w*|truth", re.IGNORECASE)
 _VALUES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     (r"h(yper)?_?param\w*|params|config|conv_param|pool_param", (_HYPER,)),
@@ -109,7 +111,10 @@ class UnknownLayer:
         name = self.cls.__name__
         if dx is not None:
             wanted, error, kinks = gradient(lambda v: self._run(v, params)[1], x, upstream)
-            yield Derived(f"grad/{name}.input", dx, wanted, error, kinks)
+            told: tuple[tuple[str, Array], ...] = ()
+            if is_elementwise(lambda v: self._run(v, params)[1], x):
+                told = tuple(explanations(x, output, upstream, wanted, dx))
+            yield Derived(f"grad/{name}.input", dx, wanted, error, kinks, explanations=told)
         for p, g in self._claimed(made, before, parts, dx).items():
             wanted, error, kinks = gradient(lambda v, p=p: self._run(x, params | {p: v})[1], params[p], upstream)  # type: ignore[misc]
             yield Derived(f"grad/{name}.{p}", np.asarray(g, dtype=np.float64) / self.scale, wanted, error, kinks)
@@ -148,7 +153,7 @@ class UnknownLayer:
         kept |= {f"grad[{i}]": a for i, part in enumerate(parts) if part is not dx for _, a in found_arrays(part)}
         found = matched(wanted, kept) if wanted else {}
         # A number stands where gradients have not been calculated yet.
-        return moved | {p: g for p, g in found.items() if np.ndim(g)}
+        return moved | {p: g for p, g in found.items() if np.ndim(g) or not before[p].ndim}
 
     def _builds_itself(self, x: Array) -> bool:
         """Let a layer make its weights, as some do when they see the first input; not one that remembers all its inputs, too."""
@@ -170,7 +175,12 @@ class UnknownLayer:
             x = rng.standard_normal(self.shape)
             if not self._builds_itself(x):
                 return False
-            places = [p for p, a in held(self.template).items() if a.dtype.kind == "f" and a.ndim and a.size > 1]
+            text = source_of(self.cls)
+            places = [
+                p
+                for p, a in held(self.template).items()
+                if a.dtype.kind == "f" and ((a.ndim and a.size > 1) or (a.size == 1 and _has_gradient(p, text)))
+            ]
             _, before = self._run(x, {})
             arrays = held(self.template)
             self.parameters = tuple(
@@ -187,12 +197,20 @@ class UnknownLayer:
         ratios = [r for d in fitting[1:] if (r := ratio(d)) is not None and r > 0]
         if len(ratios) > 1 and len(ratios) == len(found) - 1 and np.ptp(ratios) < NEAR * ratios[0]:
             self.scale = ratios[0] if abs(ratios[0] - 1) > NEAR else 1.0
+        if len(ratios) == len(found) - 1 == 1 and abs(ratios[0] * self.shape[0] - 1) < NEAR:
+            self.scale = ratios[0]  # a mean over the examples
         scales = [1.0] + [self.scale] * (len(fitting) - 1)
         self.agrees = len(fitting) == len(found) and all(
             (r := ratio(d)) is not None and abs(r / scale - 1) < NEAR for d, scale in zip(fitting, scales, strict=True)
         )
         whole = len(fitting) == len(found) == 1 + len(self.parameters)
         return whole or len(found) == 1 or any(ratio(d) is not None for d in fitting)
+
+
+def _has_gradient(place: str, text: str) -> bool:
+    """Whether a class keeps a gradient of one number, such as the slope of a PReLU."""
+    name = re.escape((re.findall(r"[A-Za-z_]\w*", place) or [place])[-1])
+    return bool(re.search(rf"\b(d_?|grad_?|delta_?){name}\b|\b{name}_grad\b", text))
 
 
 def _entries(owner: Any) -> Iterator[tuple[str, Any]]:

@@ -49,6 +49,8 @@ class Program:
     """By parameter, the place at which its gradient is taken: what a step gives instead of the parameter."""
     until: int = 0
     """The line up to which the update has been run by then."""
+    downhill: bool = False
+    """Whether what it takes points the way down already, as `target - output` does: it is given negative gradients."""
 
     def start(self) -> Any:
         """A step function with a memory of its own."""
@@ -67,7 +69,8 @@ class Program:
             order = list(params)
             mine = dict(zip(found.params, order, strict=True))
             own: dict[str, Any] = {names[p]: kept.get(p, params[n]).copy() for p, n in mine.items()}
-            own |= {names[g]: grads[mine[p]].copy() for g, p in found.gradients.items()}
+            sign = -1.0 if self.downhill else 1.0
+            own |= {names[g]: sign * grads[mine[p]] for g, p in found.gradients.items()}
             own |= {names[c]: first + t * by for c, (first, by) in found.counters.items()}
             again = found.every_time if not found.every_epoch else found.every_epoch if t % 3 == 0 else ()
             values.update(own | {names[m]: np.zeros(shape) for m in again})
@@ -180,6 +183,8 @@ def behaviour(made: Program) -> Numbers | None:
         return None
     kind = kinds.most_common(1)[0][0]
     beta = [c.most_common(1)[0][0] for c in (firsts, seconds) if c]
+    if kind == "Momentum" and beta == [1.0]:
+        return None  # a sum of all gradients
     small = [v for n, v in found.scalars.items() if 0 < v <= EPSILON and not RATE.match(n.rpartition(".")[2])]
     small += [
         n.value

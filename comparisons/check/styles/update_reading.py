@@ -493,7 +493,7 @@ def _named(text: str) -> tuple[str, str]:
 def _resets(found: Slice, tree: ast.Module, moments: set[str]) -> None:
     """Moments that are set anew again and again where they should last."""
     block = found.block
-    here = {p.key for p in found.pieces if p.key in moments and not p.own and not block.branched}
+    here = {p.key for p in found.pieces if p.key in moments and _anew(p) and not block.branched}
     around = list(blocks(tree))
     local = {p.key for b in around if b.function is block.function and b.home == block.home for p in b.pieces if not p.own}  # fmt: skip
     made = [p for p in found.params if p in local]
@@ -509,8 +509,10 @@ def _resets(found: Slice, tree: ast.Module, moments: set[str]) -> None:
     indices = {n.id for m in moments for n in ast.walk(ast.parse(m)) if isinstance(n, ast.Name)}
     steps = [loop for loop in block.loops if not (isinstance(loop, ast.For) and written(loop.target) in indices)]
     for loop in steps:
-        inside = {p.key for s in loop.body for p in assignments(s) if not p.own}
-        anew = {m for m in moments if {m, base(m)} & inside}
+        assigned = [p for s in loop.body for p in assignments(s) if not p.own]
+        inside = {p.key for p in assigned}
+        fresh = {p.key for p in assigned if _anew(p)}
+        anew = {m for m in moments if {m, base(m)} & fresh}
         if any({p, base(p)} & inside for p in found.params):
             continue  # training starts anew
         if anew:
@@ -520,6 +522,11 @@ def _resets(found: Slice, tree: ast.Module, moments: set[str]) -> None:
             else:
                 found.every_epoch = _in_order(anew, found)
             return
+
+
+def _anew(p: Piece) -> bool:
+    """Whether something is made of other things; `prev = neuron["prev"]` only names what lasts."""
+    return not p.own and not isinstance(p.value, ast.Name | ast.Attribute | ast.Subscript)
 
 
 def base(text: str) -> str:

@@ -66,6 +66,11 @@ class UpdateSlices:
         if numbers is None:
             return None
         form, agreeing, followed = rule_followed(made, numbers)
+        if not agreeing and not any(map(_NAMED.search, found.gradients)):
+            down = replace(made, downhill=True)
+            other = rule_followed(down, numbers)
+            if other[1]:
+                made, (form, agreeing, followed) = down, other
         wrong = [p for p in found.params if p not in agreeing]
         where, line = found.block.home, found.pieces[0].line
         reason = _uncompared(found, numbers.kind, bool(agreeing), followed, f"{where} {text}")
@@ -85,7 +90,8 @@ class UpdateSlices:
             if spot:
                 options["at"] = (where, spot, shown(file.path, spot))
         told = [form.told] if form.told and not form.alone else []
-        told.append(f"its statements were run by themselves, with gradients of ours for {', '.join(found.params)}")
+        ours = "negative gradients" if made.downhill else "gradients"
+        told.append(f"its statements were run by themselves, with {ours} of ours for {', '.join(found.params)}")
         rule, kind = form.rule, numbers.kind
         judgement = None if wrong or form.alone else self._ahead(file, made, rule, tree)
         if judgement is not None:
@@ -114,6 +120,8 @@ class UpdateSlices:
         return None
 
 
+_NAMED = re.compile(r"(^|[^A-Za-z])(d_?([WwbBUVX]|gamma|beta|theta)|g\b|gt\b|nabla|\w*grad)")
+"""Names of gradients that can be nothing else: an error or a delta may be target - output, which points down."""
 VARIANTS = r"nadam|amsgrad|adamax|amsbound|adabound|lamb\b|radam|adabelief|yogi|adadelta|np\.maximum\([vs]|clip"
 """What is not Adam though it is called so."""
 

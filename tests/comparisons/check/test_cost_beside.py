@@ -56,3 +56,13 @@ def test_another_measure_is_told(tmp_path: Path) -> None:
     result, network = checked(tmp_path, "network_softmax_labels", old, new)
     assert verdict(network) == "match", told(result)
     assert any("compute_loss is the share of mistakes" in text for text in network.unit.assumptions), told(result)
+
+
+def test_a_cross_entropy_beside_gradients_of_a_squared_error_is_a_mistake(tmp_path: Path) -> None:
+    right = "d2 = (self.p - target) / len(X)"
+    _, network = checked(tmp_path, "network_entropy_beside", right, right)
+    assert verdict(network) == "match"
+    result, network = checked(tmp_path, "network_entropy_beside", right, f"{right} * self.p * (1 - self.p)")
+    failing = {row["tensor"]: row["diagnosis"] for row in network.rows if row["verdict"] in FAILING}
+    assert {t.rpartition(".")[2] for t in failing} == {"W", "b"}, told(result)
+    assert any("logloss is the binary cross-entropy, while the gradients are" in d for d in failing.values())

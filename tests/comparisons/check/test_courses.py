@@ -24,6 +24,7 @@ RIGHT = {
     },
     "course_planar": {"backward_propagation", "update_parameters"},
     "course_logistic": {"propagate"},
+    "course_l2_and_dropout": {"backward_propagation", "backward_propagation with dropout"},
     "course_regularisation": {"backward_propagation_with_regularization", "backward_propagation_with_dropout"},
     "course_optimisation": {
         "update_parameters_with_gd",
@@ -74,6 +75,22 @@ RIGHT = {
 """Sample files with the units that are to be found in them."""
 
 MISTAKES = {
+    "mask not applied where dropout is an option": (
+        "course_l2_and_dropout",
+        'dZ2)*cache["D1"]/keep_prob',
+        "dZ2)/keep_prob",
+        "backward_propagation with dropout",
+        "grad/dropout1.input",
+        "the mask is not applied",
+    ),
+    "penalty twice where dropout is an option": (
+        "course_l2_and_dropout",
+        'lambd*cache["W2"]/m',
+        '2*lambd*cache["W2"]/m',
+        "backward_propagation",
+        "grad/dense2.W",
+        "",
+    ),
     "1/m missing in dW": (
         "course_deep",
         "dW = np.dot(dZ, A_prev.T) / m",

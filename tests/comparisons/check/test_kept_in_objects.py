@@ -11,6 +11,7 @@ import pytest
 
 from comparisons.check import source
 from comparisons.check.differences import row
+from comparisons.check.styles.begun_networks import find_begun
 from comparisons.check.styles.costs import find_objectives
 from comparisons.check.styles.kept_gradients import find_kept
 from comparisons.check.styles.network_objects import find_objects
@@ -24,6 +25,7 @@ COSTS = {
     "kept_rnn": ("VanillaRNN.loss_pass", 5),
     "kept_gru": ("GRU.backward", 11),
     "staged_gates": ("SequenceModel.bptt", 3),
+    "begun_gru": ("WeatherGRU.backward", 8),
 }
 COST_MISTAKES = {
     "tanh's derivative at another place": (
@@ -32,6 +34,8 @@ COST_MISTAKES = {
     "output's gradient of the last step only": ("kept_rnn", "self.dWhy += dy @", "self.dWhy = dy @", {"Why"}),
     "the path through the gate that resets": ("kept_gru", " + p[\"Ur\"].T @ dr_raw", "", {"Wz", "Uz", "bz", "Wr", "Ur", "br", "Wh", "Uh", "bh"}),
     "state without the gate that resets": ("kept_gru", "@ (r * h_prev).T", "@ h_prev.T", {"Uh"}),
+    "the state's own gate left out": ("begun_gru", "dr = drh * h * r * (1 - r)", "dr = drh * r * (1 - r)", {"Wz", "bz", "Wr", "br", "Wn", "bn"}),
+    "error with the wrong sign": ("begun_gru", "grads['c'] = error", "grads['c'] = -error", {"c"}),
     "nothing carried to the step before": ("staged_gates", "dstate + carried)", "dstate)", {"W", "U"}),
 }  # fmt: skip
 NETWORKS = {"network_made_by_fit": 4, "network_of_fixed_sizes": 4, "network_private_methods": 4}
@@ -55,6 +59,7 @@ def mistaken(sample: str, old: str, new: str, folder: Path) -> Path:
 def costs(file: UserFile) -> Iterator[Any]:
     yield from find_staged(file, NONE, set())
     yield from find_kept(file, NONE, set())
+    yield from find_begun(file, NONE, set())
 
 
 def judged(path: Path) -> dict[str, dict[str, str]]:

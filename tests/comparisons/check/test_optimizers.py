@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from comparisons.check.judging import Checked, check
+from comparisons.check.report import verdict
 from reports.schema import FAILING
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -120,3 +121,22 @@ def test_a_look_ahead_to_the_wrong_place_is_told(mistakes: dict[str, tuple[str, 
     told = {c.unit.members[0]: next(row["diagnosis"] for row in c.rows if row["verdict"] in FAILING) for c in wrong}
     assert told.keys() == mistakes.keys()
     assert all(cause in told[name] for name, (_, _, cause) in mistakes.items())
+
+
+LISTS = "training_lists_of_dicts.py"
+
+
+def test_what_points_down_is_added_and_what_lasts_elsewhere_is_not_reset() -> None:
+    (found,) = [c for c in check(SAMPLES / LISTS).checked if "momentum" in c.unit.title]
+    assert verdict(found) == "match"
+    assert any("negative gradients of ours" in text for text in found.unit.assumptions)
+
+
+def test_a_momentum_of_what_points_down_that_loses_its_share_is_wrong(tmp_path: Path) -> None:
+    text = (SAMPLES / LISTS).read_text()
+    old = "last = unit['last']"
+    assert old in text
+    path = tmp_path / LISTS
+    path.write_text(text.replace(old, "last = [0.0] * (len(inputs) + 1)"))
+    (found,) = [c for c in check(path).checked if "momentum" in c.unit.title]
+    assert verdict(found) == "wrong"

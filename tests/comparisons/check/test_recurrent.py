@@ -28,6 +28,7 @@ UNITS = {
     "gated_time_gru.py": {"sigmoid", "lstm_forward_step", "GRU", "TimeGRU"},
     "gated_lstm_over_time.py": {"sigmoid", "LSTM", "GRUCell", "rnn_forward_pass"},
     "gated_keeps_state.py": {"Tanh.fn", "RNNCell"},
+    "gated_bias_row.py": {"sigmoid", "BatchLSTM.forward", "lstm_layer_forward"},
     "attention_heads.py": {"softmax", "attention_forward", "MultiHeadSelfAttention"},
 }
 """Correct files, and what is recognised in them."""
@@ -58,6 +59,12 @@ MISTAKES: dict[str, list[Mistake]] = {
         ("self.db_i += di", "self.db_i = di", "LSTM", "grad/lstm1.b", ""),
         ("'b_hh': dgh.sum(axis=0)", "'b_hh': dgi.sum(axis=0)", "GRUCell", "grad/grucell1.b_recurrent", "reset gate"),
         ("draw = (1 - hs[t] ** 2) * dh", "draw = dh", "rnn_forward_pass", "grad/simplernn1.W", "tanh's derivative is left out"),
+    ],
+    "gated_bias_row.py": [
+        ("dc_next = dc * f\n        return dinputs", "dc_next = dc\n        return dinputs", "BatchLSTM.forward", "grad/lstm1.W", "without the forget gate"),
+        ("dW += xs[t].T @ da", "dW[1:] += xs[t][:, 1:].T @ da", "BatchLSTM.forward", "grad/lstm1.b", ""),
+        ("dh = dhs[:, t] + dh_next", "dh = dhs[:, t]", "lstm_layer_forward", "grad/lstm1.W", "nothing is handed back from state to state"),
+        ("dW_lstm += z.T.dot(da)", "dW_lstm = z.T.dot(da)", "lstm_layer_forward", "grad/lstm1.b", ""),
     ],
     "gated_keeps_state.py": [
         ('self.gradients["Waa"] += As[t].T @ dZ', 'self.gradients["Waa"] += As[t + 1].T @ dZ', "RNNCell", "grad/simplernn1.U", "the state after the step"),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from comparisons.check import source
-from comparisons.check.differences import row
+from comparisons.check.differences import Derived, row
+from comparisons.check.styles.costs import find_objectives
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.opened_training import find_opened
 from comparisons.check.styles.staged_costs import find_staged
@@ -188,3 +189,22 @@ class Classifier:
             self.costs.append(self._compute_cost(y_enc, a_out))
         return self
 """
+
+
+@pytest.mark.parametrize("limit", ["max_norm=1.0", "max_norm=None"])
+def test_gradients_whose_length_is_limited_are_those_of_the_cost(limit: str, tmp_path: Path) -> None:
+    text = (SAMPLES / "class_that_clips.py").read_text()
+    path = tmp_path / "clips.py"
+    # Without a name for it, the length is limited by a number in the code.
+    literal = text.replace("size", "norm").replace("batch_norm", "batch_size") if limit.endswith("None") else text
+    path.write_text(literal.replace(", max_norm=1.0", "").replace("max_norm", "0.25") if literal != text else text)
+    found = [o for o in find_objectives(source.run(path), frozenset()) if o.updates]
+    assert [o.members for o in found] == [("Net.cost_and_grads", "Net.fit")]
+    rows = [row(d, {}) for d in found[0].derived(np.random.default_rng(1))]
+    assert [r["verdict"] for r in rows] == ["match"] * 4
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(1e-6, "vacuous"), (1e-2, "mismatch")])
+def test_what_a_small_number_in_the_code_may_do_is_not_decided(off: float, verdict: str) -> None:
+    wanted, kinks = np.linspace(-1.0, 1.0, 5), np.zeros(5, bool)
+    assert row(Derived("grad/f.x", wanted * (1 + off), wanted, 1e-12, kinks), {})["verdict"] == verdict
