@@ -41,7 +41,7 @@ _HARMLESS_CALLS = {"np", "numpy", "math", "float", "int", "range", "list", "dict
 """What a constant's value may call: libraries and builtins, nothing of the file's own that might train for hours."""
 _MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z]|[!?])|[^#]*\?\s*$")
 _COMMAND_LINE = re.compile(
-    r"(\w+ *= *)?\w+\.(add_argument|add_argument_group|set_defaults|parse_args|parse_known_args)\("
+    r"(\(?\w+(, *\w+)*\)? *= *)?\w+\.(add_argument|add_argument_group|set_defaults|parse_args|parse_known_args)\("
 )
 _DANGEROUS = (
     "load",

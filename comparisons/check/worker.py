@@ -112,7 +112,7 @@ def find(file: UserFile) -> Found:
     own = [*file.functions(), *file.classes()]
     units.sort(key=lambda unit: unit.line)
     # One style may have given up what another one has compared.
-    compared = {f"{member} is not compared" for unit in units for member in unit.members}
+    compared = {f"{name} is not compared" for unit in units for name in {*unit.members, *_names(unit)}}
     notes = (note for note in file.notes if note.partition(":")[0] not in compared)
     return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(notes))
 

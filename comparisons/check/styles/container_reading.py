@@ -761,7 +761,7 @@ def _doubt(reading: Reading, probe: Probe) -> str:
     Where the gradient that the last layer is handed is no known loss's, but all that lies behind follows from it, only the loss is
     unknown.
     """
-    if reading.way.constructor is not None and not reading.causes and _something_between(reading, probe):
+    if reading.way.constructor is not None and _something_between(reading, probe):
         return "something that is not known here stands between its layers"
     if reading.causes or reading.agreeing or reading.flow is not None:
         return ""

@@ -22,7 +22,7 @@ from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.elementwise_causes import explanations, is_elementwise
 from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
-from comparisons.check.styles.network_arguments import RATE, parameters_of, required, role
+from comparisons.check.styles.network_arguments import RATE, is_x, parameters_of, required, role
 from comparisons.check.styles.network_objects import assign, construct, held
 from comparisons.check.unit import UserError, UserFile
 
@@ -105,7 +105,7 @@ class UnknownLayer:
         made, output = self._run(x, params)
         upstream = rng.standard_normal(output.shape)
         before = {p: a.copy() for p, a in held(made).items()}
-        returned = self._back(made, upstream)
+        returned = self._back(made, x, upstream)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         dx = next((np.asarray(p, dtype=np.float64) for p in parts if np.shape(p) == self.shape), None)
         name = self.cls.__name__
@@ -135,9 +135,11 @@ class UnknownLayer:
         found = (p.name for p in parameters_of(getattr(self.cls, self.forward)))
         return {n: True for n in found if re.fullmatch(r"(is_?)?train(ing)?(_?(mode|flg|flag))?", n, re.IGNORECASE)}
 
-    def _back(self, made: Any, upstream: Array) -> Any:
+    def _back(self, made: Any, x: Array, upstream: Array) -> Any:
         f = getattr(made, self.backward)
         more = {p.name: RATE for p in required(f)[1:] if role(p.name) == "rate"}
+        if len(_given(getattr(self.cls, self.backward))) == 2:
+            return self.file.call(f, x.copy(), upstream.copy(), **more)
         return self.file.call(f, upstream.copy(), **more)
 
     def _claimed(self, made: Any, before: dict[str, Array], parts: list[Any], dx: Array | None) -> dict[str, Array]:
@@ -231,10 +233,13 @@ def find_unknown_layers(file: UserFile, taken: frozenset[str]) -> Iterator[Unkno
         forward, backward = method(cls, FORWARD), method(cls, BACKWARD)
         if name in taken or _OTHER.search(name) or not forward or backward in ("", "grad", forward):
             continue
-        if len(_given(getattr(cls, forward))) != 1 or len(_given(getattr(cls, backward))) != 1:
+        back = _given(getattr(cls, backward))
+        if len(_given(getattr(cls, forward))) != 1 or not back or len(back) > 2:
             continue
-        if _TARGET.fullmatch(_given(getattr(cls, backward))[0]):
+        if _TARGET.fullmatch(back[-1]):
             continue  # it begins at the loss
+        if len(back) == 2 and not (is_x(back[0]) and re.search(r"grad|^d|delta|upstream", back[1], re.IGNORECASE)):
+            continue  # torch 7's modules are given their input once more: backward(input, gradOutput)
         layer = next(_made(file, cls, forward, backward, INPUTS), None)
         if layer is not None and not layer.agrees and not layer.parameters and layer.shape == INPUTS[0]:
             # What takes one example alone may run with several, and give something else.

@@ -228,3 +228,10 @@ def test_class_numbers_become_rows_without_keras(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
     for y in ([0, 2, 1], [[1], [0]], np.array([3, 3])):
         np.testing.assert_array_equal(f(y), keras.utils.to_categorical(y))
+
+
+@pytest.mark.parametrize("made", ["opt", "opt, rest", "(opt, rest)"])
+def test_a_command_line_has_its_defaults(made: str, tmp_path: Path) -> None:
+    parsed = "parse_args" if made == "opt" else "parse_known_args"
+    text = f"import argparse\np = argparse.ArgumentParser()\np.add_argument('--n', type=int, default=7)\n{made} = p.{parsed}([])\n"
+    assert load(tmp_path, text).namespace["opt"].n == 7

@@ -63,3 +63,38 @@ class SoftmaxLayer:
     path = tmp_path / "mine.py"
     path.write_text(text)
     assert {r["verdict"] for r in judged(path).values()} == {"match"}
+
+
+TORCH7 = """
+import numpy as np
+class Module:
+    def forward(self, input):
+        return self.updateOutput(input)
+    def backward(self, input, gradOutput):
+        self.updateGradInput(input, gradOutput)
+        self.accGradParameters(input, gradOutput)
+        return self.gradInput
+    def accGradParameters(self, input, gradOutput):
+        pass
+class Bilinear(Module):
+    def __init__(self, n_in):
+        self.scale = np.random.uniform(-1, 1, n_in)
+        self.gradScale = np.zeros(n_in)
+    def updateOutput(self, input):
+        self.output = self.scale * input ** 2
+        return self.output
+    def updateGradInput(self, input, gradOutput):
+        self.gradInput = 2 * self.scale * input * gradOutput
+        return self.gradInput
+    def accGradParameters(self, input, gradOutput):
+        self.gradScale += np.sum(gradOutput * input ** 2, axis=0)
+"""
+
+
+@pytest.mark.parametrize(("new", "wrong"), [("2 * self.scale", {}), ("self.scale", {"Bilinear.input"})])
+def test_modules_that_are_given_their_input_once_more(new: str, wrong: set[str], tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(TORCH7.replace("2 * self.scale", new))
+    rows = judged(path)
+    assert set(rows) == {"Bilinear.input", "Bilinear.scale"}
+    assert {name for name, r in rows.items() if r["verdict"] == "mismatch"} == set(wrong)
