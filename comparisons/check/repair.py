@@ -32,6 +32,7 @@ from comparisons.check.statement_edits import (
     halved,
     masks_of,
     moved_axes,
+    multiplied,
     names_of,
     operands,
     operators,
@@ -119,13 +120,13 @@ def repair(
             if same and _agrees_with(file, place, edit, attempt, wanted):
                 return Repair(place.name, place.statement.lineno, shown(place.statement), shown(edit))
     # What is handed on to the step before is forgotten most easily.
-    handed = [p for p in places if any(_HANDED.search(t) for t in _targets(p.statement))]
+    handed = [p for p in places if _carries(p.statement) or any(_HANDED.search(t) for t in _targets(p.statement))]
     itself = [p for p in places if _adds_itself(p.statement)]
     rounds = [
         (undrawn, places),
         (slopes, places),
         (swapped, itself),
-        *((kind, handed) for kind in (swapped, transposed, added_products)),
+        *((kind, handed) for kind in (swapped, multiplied, transposed, added_products)),
     ]
     usual = (
         compared,
@@ -160,6 +161,14 @@ def _adds_itself(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) in map(
         ast.unparse, operands(statement)
     )
+
+
+def _carries(statement: ast.stmt) -> bool:
+    """Whether something is made anew of itself: what goes from step to step."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return False
+    name = statement.targets[0].id
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(statement.value))
 
 
 def _told_apart(attempt: Callable[[], dict[str, Array]], wanted: dict[str, Array]) -> tuple[set[str], set[str]]:

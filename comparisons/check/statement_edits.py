@@ -41,13 +41,16 @@ def about_gradients(statement: ast.stmt) -> bool:
 
 
 def names_of(function: ast.FunctionDef) -> list[str]:
-    """Arrays of the function: `dhnext`, `z[t]`, `self.h`, no functions, loop counters or dictionaries of steps."""
+    """Arrays of the function: `dhnext`, `z[t]`, `self.h`, no functions, loop counters or dictionaries of steps.
+
+    What a loop unpacks several of, `for x, h, z, r in reversed(steps)`, are arrays.
+    """
     called = {id(n.func) for n in ast.walk(function) if isinstance(n, ast.Call)}
     held = {ast.unparse(n.value) for n in ast.walk(function) if isinstance(n, ast.Subscript)}
     loops = {
         n.id
         for f in ast.walk(function)
-        if isinstance(f, ast.For)
+        if isinstance(f, ast.For) and not (isinstance(f.target, ast.Tuple) and len(f.target.elts) > 2)
         for n in ast.walk(f.target)
         if isinstance(n, ast.Name)
     }
@@ -314,6 +317,27 @@ def added(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     for name in own:
         for form in ("{}", "(1 - {})", "(1 - {} ** 2)", "{} * (1 - {})", "(1 - np.tanh({}) ** 2)"):
             yield exchanged(statement, value, _parsed(f"({text}) * {form.format(name, name)}"))
+
+
+def multiplied(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """A factor more of the forward pass, as it is: a gate of the whole value, or of one of its terms."""
+    value = _value(statement)
+    if value is None or isinstance(statement, ast.Return):
+        return
+    gates = [n for n in names if not _GRADIENT.search(n) and not _PARAMETER.search(n)]
+    terms = list(_terms(value))
+    for term in [value, *(terms if len(terms) > 1 else [])]:
+        for name in gates:
+            yield exchanged(statement, term, _parsed(f"({ast.unparse(term)}) * {name}"))
+
+
+def _terms(node: ast.expr) -> Iterator[ast.expr]:
+    """What a sum consists of."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
 
 
 def added_paths(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:

@@ -11,6 +11,7 @@ import pytest
 
 from comparisons.check import source
 from comparisons.check.differences import row
+from comparisons.check.judging import check
 from comparisons.check.styles.begun_networks import find_begun
 from comparisons.check.styles.costs import find_objectives
 from comparisons.check.styles.kept_gradients import find_kept
@@ -111,3 +112,11 @@ def test_a_wrong_gradient_of_such_a_network_disagrees(mistake: str, tmp_path: Pa
 def test_what_fit_calculates_anew_is_no_parameter() -> None:
     file = source.run(SAMPLES / "network_made_by_fit.py")
     assert not list(find_objectives(file, NONE))
+
+
+def test_a_gate_that_was_forgotten_on_the_way_to_the_step_before_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = mistaken("begun_gru", "dh = dh * (1 - z) + drh * r", "dh = dh * (1 - z) + drh", tmp_path)
+    found = [c for c in check(path).checked if "network" in c.unit.title]
+    told = [row["diagnosis"] for c in found for row in c.rows if row["verdict"] == "mismatch"]
+    assert any("drh * r" in text for text in told), told
