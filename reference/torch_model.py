@@ -124,19 +124,26 @@ class TorchModel:
                 yield layer.name, name, tensor, out, back
 
     def read(self) -> Arrays:
-        """Parameters and running averages by layer and name."""
+        """Parameters and running averages by layer and name; the two biases of a recurrent layer as their sum."""
         arrays: Arrays = {}
         for layer, name, tensor, out, _ in self._arrays():
             arrays.setdefault(layer, {})[name] = np.array(out(tensor.detach().numpy()), order="C")
+        for module, direction, second in self._second_biases():
+            arrays[self._named[module]][f"b{direction}"] += second.detach().numpy()
         return arrays
+
+    def _second_biases(self) -> Iterator[tuple[nn.Module, str, Tensor]]:
+        """What RNN and LSTM add to their bias, by direction: with nothing between the two, only the sum counts."""
+        for module in self._modules:
+            if isinstance(module, nn.RNN | nn.LSTM) and module.bias:
+                for direction in _directions(module):
+                    yield module, direction, module.get_parameter(f"bias_hh_l0{direction}")
 
     def write(self, arrays: Arrays) -> None:
         """Set them; the second bias of a recurrent layer becomes 0."""
         with torch.no_grad():
-            for module in self._modules:
-                if isinstance(module, nn.RNN | nn.LSTM) and module.bias:
-                    for direction in _directions(module):
-                        module.get_parameter(f"bias_hh_l0{direction}").zero_()
+            for _, _, second in self._second_biases():
+                second.zero_()
             for layer, name, tensor, _, back in self._arrays():
                 array = back(arrays[layer][name])
                 shape = tuple(tensor.shape)

@@ -41,7 +41,7 @@ KINKED = 1e-5
 
 PROPORTIONAL = 1e-6
 """Relative difference up to which claimed gradients are a multiple of the derivatives."""
-ROUGH = 1e-4
+ROUGH = 1e-5
 """Difference, relative to each derivative, up to which a small number in the code may be the reason: no mistake is that small everywhere."""
 BENT = 0.01
 """Difference of the slopes on both sides, relative to the largest derivative, from which there is a kink: a smooth f has h f''."""

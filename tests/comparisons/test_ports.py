@@ -421,6 +421,32 @@ def test_weights_carried_over_by_a_function_of_the_user(permuted: bool, cause: s
     assert all(cause in row["diagnosis"] for row in wrong)
 
 
+@pytest.mark.parametrize(("summed", "wrong"), [(True, []), (False, ["step0/param/lstm.b"])])
+def test_both_of_torchs_biases_of_an_lstm_are_carried_over(summed: bool, wrong: list[str]) -> None:
+    import keras
+    from torch import nn
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.lstm(x)[0][:, -1])
+
+    def copy(model: Any, module: Any) -> None:
+        a = {n: t.detach().numpy() for n, t in module.state_dict().items()}
+        bias = a["lstm.bias_ih_l0"] + summed * a["lstm.bias_hh_l0"]
+        model.layers[0].set_weights([a["lstm.weight_ih_l0"].T, a["lstm.weight_hh_l0"].T, bias])
+        model.layers[1].set_weights([a["head.weight"].T, a["head.bias"]])
+
+    model = keras.Sequential(
+        [keras.Input((6, 4)), keras.layers.LSTM(5, name="lstm"), keras.layers.Dense(3, name="head")]
+    )
+    result = compare_copied(copy, model, Last())
+    assert [row["tensor"] for row in result.rows if row["verdict"] != "match"] == wrong
+
+
 def test_the_models_themselves_are_left_as_they_are() -> None:
     keras_model, torch_model = keras_images(), torch_images()
     before = [p.detach().clone() for p in torch_model.parameters()], [w.numpy() for w in keras_model.weights]

@@ -7,6 +7,7 @@ at the output. Which loss, and its scale, are found as for networks that are rec
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -105,14 +106,21 @@ OUTPUT_GRADIENTS = {
 assert set(LOSS_TITLES.values()) <= set(OUTPUT_GRADIENTS)
 
 
-def numeric_reading(access: Access) -> NumericReading | None:
-    """The loss and scale under which most of the user's gradients are derivatives of the user's own output."""
+def numeric_reading(access: Access, until: float) -> NumericReading | None:
+    """The loss and scale under which most of the user's gradients are derivatives of the user's own output.
+
+    Parameters
+    ----------
+    access : Access
+    until : float
+        Time of the processor after which no further way of handing over a batch is begun.
+    """
     if too_large(access.parameters):
         return None
     best: NumericReading | None = None
     for chain in shapes_of(access):
         for form in access.forms:
-            if best is not None and form in SINGLE and access.batched:
+            if (best is not None and form in SINGLE and access.batched) or time.process_time() > until:
                 continue
             for found in _readings(access, chain, form):
                 if best is None or (found.agreeing, found.factor > 0) > (best.agreeing, best.factor > 0):
@@ -131,6 +139,8 @@ def _readings(access: Access, chain: Chain | Scalars, form: str) -> Iterator[Num
         places = outputs(access, chain, params, *batches[0], form)
     except (UserError, ValueError):
         return
+    known: dict[str, list[Slopes]] = {}
+    some: dict[str, Array] = {}
     for labels in LABELS:
         try:
             shown = [_user_gradients(access, params, x, y, form, labels)[0] for x, y in batches]
@@ -138,11 +148,15 @@ def _readings(access: Access, chain: Chain | Scalars, form: str) -> Iterator[Num
             continue
         if not all(shown):
             continue
-        some = {n: _telling([g[n] for g in shown if n in g], a) for n, a in params.items()}
+        some = some or {n: _telling([g[n] for g in shown if n in g], a) for n, a in params.items()}
         seen = [{n: g[n].ravel()[some[n]] for n in some if n in g and g[n].size == params[n].size} for g in shown]
         for place in places[:3]:
             try:
-                slopes = [_slopes(access, chain, params, x, y, form, labels, place, some) for x, y in batches]
+                own = [_output(access, chain, params, x, y, form, labels, place) for x, y in batches]
+                slopes = known.get(place, [])
+                if not slopes or not all(np.array_equal(p, a) for (_, p), a in zip(slopes, own, strict=True)):
+                    slopes = [_slopes(access, chain, params, x, y, form, labels, place, some) for x, y in batches]
+                    known[place] = slopes
             except (UserError, ValueError):
                 continue
             for name, gradient in OUTPUT_GRADIENTS.items():
@@ -208,27 +222,37 @@ def _slopes(
 ) -> tuple[dict[str, tuple[Array, Array]], Array]:
     """Jacobian of the output by each parameter, or by some elements of it, with its errors; and the output."""
 
-    def output(name: str, a: Array) -> Array:
-        own = {n: w.copy() for n, w in params.items()} | {name: a}
-        seen = access.forward(own, put(x, form), put_target(y, form, labels), len(x))
-        rows = as_rows(seen.arrays[place], len(x), chain.sizes[-1], form) if place in seen.arrays else None
-        if rows is None:
-            raise UserError(f"{access.name}: the output changes its shape")
-        return rows
-
     def at(name: str, v: Array) -> Array:
-        if some is None:
-            return output(name, v)
-        moved = params[name].copy()
-        moved.ravel()[some[name]] = v
-        return output(name, moved)
+        moved = v
+        if some is not None:
+            moved = params[name].copy()
+            moved.ravel()[some[name]] = v
+        return _output(access, chain, params | {name: moved}, x, y, form, labels, place)
 
     found = {
         n: jacobian(lambda v, n=n: at(n, v), a if some is None else a.ravel()[some[n]])  # type: ignore[misc]
         for n, a in params.items()
     }
-    first = next(iter(params))
-    return found, output(first, params[first])
+    return found, _output(access, chain, params, x, y, form, labels, place)
+
+
+def _output(
+    access: Access,
+    chain: Chain | Scalars,
+    params: dict[str, Array],
+    x: Array,
+    y: Array,
+    form: str,
+    labels: str,
+    place: str,
+) -> Array:
+    """The user's own output, in rows."""
+    own = {n: w.copy() for n, w in params.items()}
+    seen = access.forward(own, put(x, form), put_target(y, form, labels), len(x))
+    rows = as_rows(seen.arrays[place], len(x), chain.sizes[-1], form) if place in seen.arrays else None
+    if rows is None:
+        raise UserError(f"{access.name}: the output changes its shape")
+    return rows
 
 
 def _fitted(

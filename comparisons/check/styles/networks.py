@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -82,6 +83,8 @@ TRIED = 4
 """Ways of running a network in which its dropout is looked for."""
 MOST = 24
 """Ways of running one network that are tried."""
+SECONDS = 6.0
+"""Time, of the processor, for which ways of running a network of any inside are looked for."""
 FLOOR = 1e-6
 """Relative tolerance where an epsilon in the code's loss keeps its gradients from agreeing to rounding."""
 
@@ -97,10 +100,12 @@ class Networks:
         self._summed: dict[str, tuple[Access, Reading]] = {}
         self._drawn: dict[str, Drawn] = {}
         self._mended: dict[str, tuple[str, Spot] | None] = {}
+        self._left = 0.0
 
     def find(self, file: UserFile, taken: frozenset[str]) -> list[Unit]:
         """Every network whose forward pass is that of a chain of dense layers."""
         units: list[Unit] = []
+        self._left = 2 * SECONDS
         used: set[str] = set(taken)
         finders: tuple[Finder, ...] = (find_objects, find_functions, find_scripts)
         for finder in finders:
@@ -170,14 +175,16 @@ class Networks:
     def _differences(self, accesses: list[Access]) -> Unit | None:
         """A network that is no chain of known layers, if its gradients are those of some loss of its own output."""
         best: tuple[Access, NumericReading] | None = None
+        started = time.process_time()
         for access in accesses:
             if best is not None and isinstance(access, ScriptAccess) and 2 * best[1].agreeing >= best[1].total:
                 break  # the loops inside say no more
-            reading = numeric_reading(access)
+            reading = numeric_reading(access, started + min(SECONDS, self._left))
             if reading is not None and (best is None or reading.agreeing > best[1].agreeing):
                 best = access, reading
                 if reading.agreeing == reading.total:
                     break
+        self._left -= time.process_time() - started
         if best is None:
             return None
         self._numeric[best[0].name] = best

@@ -282,3 +282,14 @@ def test_a_mistake_is_found_where_it_is_and_named(mistake: str, tmp_path: Path) 
     failing = _failing(check(file, ("torch",), only=(unit,)))
     assert tensor in failing[unit], failing
     assert cause in failing[unit][tensor], failing[unit]
+
+
+def test_what_is_not_padding_is_cut_out_where_there_is_some(tmp_path: Path) -> None:
+    """The course's own `pad:-pad` is empty without padding: that is told, and compared with padding alone."""
+    text = (SAMPLES / "course_convolution.py").read_text()
+    assert "if pad == 0:" in text
+    path = tmp_path / "course.py"
+    path.write_text(text.replace("if pad == 0:", "if False:"))
+    (found,) = [c for c in check(path, ("torch",)).checked if c.unit.title == "convolution"]
+    assert verdict(found) == "match", _failing(check(path, ("torch",)))
+    assert any("which is nothing where pad is 0" in text for text in found.remarks)
