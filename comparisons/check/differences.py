@@ -97,6 +97,17 @@ class Derived:
     twin: Samples | None = None
     whole: Derived | None = None
 
+    def __post_init__(self) -> None:
+        """Let a gradient of shape (n,) stand for one of (1, n), and the other way round: NumPy adds the one to the other."""
+        subject, wanted = np.asarray(self.subject), np.shape(self.reference)
+        if subject.shape != wanted and _rows(subject.shape) == _rows(wanted):
+            object.__setattr__(self, "subject", subject.reshape(wanted))
+
+
+def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without axes of length 1 in front."""
+    return _rows(shape[1:]) if shape and shape[0] == 1 else shape
+
 
 def jacobian(f: Callable[[Array], Array], a: Array) -> tuple[Array, Array]:
     """Derivatives of all outputs with respect to all elements, and their estimated errors.

@@ -37,7 +37,8 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 _ASSIGNS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 _HARMLESS_CALLS = {"np", "numpy", "math", "float", "int", "range", "list", "dict", "tuple", "set", "len", "max", "min", "sum",
                    "str", "bool", "abs", "round", "zip", "sorted", "namedtuple", "collections", "torch", "nn", "tf", "keras",
-                   "partial", "functools", "argparse", "ArgumentParser", "vectorize", "NamedTuple", "TypeVar", "typing"}  # fmt: skip
+                   "partial", "functools", "argparse", "ArgumentParser", "vectorize", "NamedTuple", "TypeVar", "typing",
+                   "initializers", "regularizers"}  # fmt: skip
 """What a constant's value may call: libraries and builtins, nothing of the file's own that might train for hours."""
 _MAGIC = re.compile(r"\s*(%{1,2}[A-Za-z]|[!?])|[^#]*\?\s*$")
 _COMMAND_LINE = re.compile(

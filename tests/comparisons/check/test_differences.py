@@ -65,6 +65,16 @@ def test_the_tolerance_lets_rounding_pass_and_a_small_mistake_not() -> None:
     assert flipped["diagnosis"].startswith("the sign is flipped")
 
 
+@pytest.mark.parametrize(
+    ("shape", "wanted", "verdict"),
+    [((3,), (1, 3), "match"), ((1, 3), (3,), "match"), ((3,), (3, 1), "mismatch"), ((1,), (), "match")],
+)
+def test_a_row_may_have_an_axis_more(shape: tuple[int, ...], wanted: tuple[int, ...], verdict: str) -> None:
+    right = rng.standard_normal(wanted)
+    found = row(Derived("grad/f.b", right.reshape(shape), right, 1e-12, np.zeros(wanted, bool)), {})
+    assert found["verdict"] == verdict
+
+
 def test_another_shape_is_told_and_never_broadcast() -> None:
     x = rng.standard_normal((5, 3))
     total, error, kinks = gradient(np.sin, x, np.ones((5, 3)))
