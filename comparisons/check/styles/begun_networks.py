@@ -19,10 +19,11 @@ import numpy as np
 from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import BIAS, STRENGTHS, Given, M
-from comparisons.check.styles.costs import Objective, held_by_others
+from comparisons.check.styles.costs import Objective, classes_left
 from comparisons.check.styles.kept_gradients import STEPS, Kept, choices_of, runs, templates
 from comparisons.check.styles.network_arguments import RATE, is_output, is_x, is_y, required, role
 from comparisons.check.styles.network_objects import assign, held
+from comparisons.check.styles.summed_losses import class_axis, summed
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -32,31 +33,8 @@ WAYS = 4
 _OUTPUT = re.compile(r"(y_?)?(hat|pred\w*|prob\w*|output\w*)|ys|ps", re.IGNORECASE)
 
 
-def _squared(output: Array, target: Array) -> float:
-    return float(0.5 * ((output - target) ** 2).sum())
-
-
-def _entropy(output: Array, target: Array) -> float:
-    return -float((target * np.log(np.where(target > 0, output, 1.0))).sum())
-
-
-def _binary(output: Array, target: Array) -> float:
-    return -float((target * np.log(output) + (1 - target) * np.log(1 - output)).sum())
-
-
-def _of_logits(output: Array, target: Array) -> float:
-    top = output.max()
-    sums = np.exp(output - top).sum(axis=_classes(output), keepdims=True)
-    return float((np.log(sums) + top - output)[target > 0].sum())
-
-
-LOSSES: dict[str, Callable[[Array, Array], float]] = {
-    "binary cross-entropy": _binary,
-    "cross-entropy": _entropy,
-    "squared error": _squared,
-    "cross-entropy of logits": _of_logits,
-}
-"""Of the output and a target in its shape, summed: a factor between them and the code's own is found out."""
+LOSSES = ("binary cross-entropy", "cross-entropy", "squared error", "cross-entropy of logits")
+"""In this order they are tried; see `summed_losses`."""
 
 
 @dataclass
@@ -66,7 +44,7 @@ class Begun(Kept):
     Attributes
     ----------
     loss : str
-        A key of `LOSSES`.
+        One of `LOSSES`.
     labels : bool
         Whether the target is handed over as class numbers.
     """
@@ -115,17 +93,13 @@ class Begun(Kept):
     def _handed(self, wanted: Array, returned: Any) -> Any:
         """The target as the code takes it: a list for a list of outputs, class numbers for one-hot arrays."""
         if self.labels:
-            numbers = wanted.argmax(axis=_classes(wanted))
+            numbers = wanted.argmax(axis=class_axis(wanted))
             return int(numbers.reshape(())) if numbers.size == 1 else numbers.reshape(-1)
         return list(wanted) if isinstance(_first(returned), list | dict) else wanted.copy()
 
     def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
         output = stacked(self._run(self.cost, values, inner)[0])
-        with np.errstate(all="ignore"):
-            found = LOSSES[self.loss](output, values[TARGET])
-        if not np.isfinite(found):
-            raise UserError(f"the loss of {self.cost} is no {self.loss}")
-        return found
+        return summed(self.loss, output, values[TARGET], self.cost)
 
     def dependent(self) -> tuple[str, ...]:
         """Arrays of the object; inputs are none, whatever they are called."""
@@ -164,25 +138,18 @@ def target(loss: str, output: Array) -> Array:
         return np.asarray(output + 0.1 * np.random.default_rng(output.size).standard_normal(output.shape))
     if loss == "binary cross-entropy":
         return (np.arange(output.size) % 2 == 0).astype(float).reshape(output.shape)
-    axis = _classes(output)
+    axis = class_axis(output)
     classes = output.shape[axis]
     rest = np.arange(output.size // classes).reshape(np.delete(output.shape, axis))
     return np.moveaxis(np.eye(classes)[(2 * rest + 1) % classes], -1, axis)
 
 
-def _classes(output: Array) -> int:
-    """The axis of the classes: along which probabilities sum to 1, or the last that is none of a single number."""
-    axes = [axis for axis in range(output.ndim) if output.shape[axis] > 1]
-    summing = [axis for axis in axes if np.abs(output.sum(axis=axis) - 1).max() < 1e-9]
-    return (summing or axes or [0])[-1]
-
-
 def _goes_with(loss: str, output: Array) -> bool:
     if loss == "squared error":
         return bool(output.ndim or output.size)
-    if not output.ndim or (output.shape[_classes(output)] < 2 and loss != "binary cross-entropy"):
+    if not output.ndim or (output.shape[class_axis(output)] < 2 and loss != "binary cross-entropy"):
         return False
-    summing = np.abs(output.sum(axis=_classes(output)) - 1).max() < 1e-9
+    summing = np.abs(output.sum(axis=class_axis(output)) - 1).max() < 1e-9
     within = bool(((output > 0) & (output < 1)).all())
     return {"cross-entropy": within and summing, "binary cross-entropy": within and not summing}.get(loss, not within)
 
@@ -211,9 +178,9 @@ def find_begun(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterato
     done : set of str
         Members that have been found otherwise.
     """
-    for owner, cls in file.classes().items():
+    for owner, cls in classes_left(file, taken, done):
         forward, backward = method(cls, FORWARD), method(cls, BACKWARD)
-        if held_by_others(owner, taken) or any(d.startswith(f"{owner}.") for d in done) or not forward or not backward:
+        if not forward or not backward:
             continue
         asked = [p.name for p in required(getattr(cls, forward))][1:]
         meanings = [_meaning(p.name) for p in required(getattr(cls, backward))[1:]]

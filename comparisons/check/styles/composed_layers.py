@@ -22,6 +22,7 @@ from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.members import Place, changed, get, is_gradient, is_memory, label, places, put, snapshot
 from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.container_drives import SHOW, TRAIN, UPDATE, in_mode, inside_objects
+from comparisons.check.styles.network_arguments import training_flags
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -34,7 +35,6 @@ NUMBERS = (M, T)
 NEAR = 1e-6
 RUNS = 3
 """Shapes of an input under which it runs that are looked at: it takes long."""
-_TRAINS = re.compile(r"(is_?)?train(ing)?(_?(mode|flg|flag))?", re.IGNORECASE)
 _TARGET = re.compile(r"y|y_?true|y_?batch|targets?|labels?|expected\w*|truth", re.IGNORECASE)
 _LOSS = re.compile(r"loss|criterion|optimi[sz]er|trainer|cross_?entropy", re.IGNORECASE)
 _NETWORK = re.compile(
@@ -163,7 +163,7 @@ class ComposedLayer:
         in_mode(thing, inside_objects(thing), True)
         forward = getattr(thing, method(self.cls, FORWARD))
         more: dict[str, Any] = {p.name: None for p in parameters(forward) if p.default is p.empty and "mask" in p.name}
-        more |= {p.name: True for p in parameters(forward) if _TRAINS.fullmatch(p.name)}
+        more |= training_flags(forward)
         np.random.seed(0)  # noqa: NPY002
         out = self.file.call(forward, x.copy(), **more)
         out = out[0] if isinstance(out, tuple) and out else out

@@ -472,6 +472,13 @@ def held_by_others(owner: str, taken: frozenset[str]) -> bool:
     return owner in taken and not (methods and all(_BESIDES.fullmatch(method) for method in methods))
 
 
+def classes_left(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterator[tuple[str, type]]:
+    """Classes, with their names, that are not compared already, and of which no method has been found."""
+    for owner, cls in file.classes().items():
+        if not held_by_others(owner, taken) and not any(d.startswith(f"{owner}.") for d in done):
+            yield owner, cls
+
+
 def _templates(file: UserFile, cls: type) -> Iterator[Any]:
     for made in constructions(file, cls, strengthened):
         for name, value in vars(made).items():
@@ -555,7 +562,7 @@ def _settled(objective: Objective) -> Iterator[Objective]:
     for given in itertools.chain(rolled(file, names), combinations(names, widths, TRIED)):
         shaped = {n: _like(objective.template, n, g) for n, g in given.items()}
         tried = replace(objective, given=shaped)
-        if not _runs(tried) or _elements(tried) > MOST:
+        if not runs(tried) or _elements(tried) > MOST:
             continue
         found = tried.agreement()
         if found is None:
@@ -598,7 +605,7 @@ def _recalculated(
     return bool(still.keys() & claims.keys())
 
 
-def _runs(objective: Objective) -> bool:
+def runs(objective: Objective) -> bool:
     """Whether the cost is a number and a gradient comes back in the shape of a parameter; finds out which the parameters are."""
     rng = np.random.default_rng(7)
     values, inner = objective._drawn(rng)

@@ -236,21 +236,10 @@ class Differences(Twinless):
         for objective in whole_softmax.settled(file, lambda: find_objectives(file, taken)):
             done |= set(objective.members)
             yield objective, objective.title, objective.members
-        for staged in find_staged(file, taken, done):
-            done |= set(staged.members)
-            yield staged, staged.title, staged.members
-        for kept in find_kept(file, taken, done):
-            done |= set(kept.members)
-            yield kept, kept.title, kept.members
-        for begun in find_begun(file, taken, done):
-            done |= set(begun.members)
-            yield begun, begun.title, begun.members
-        for online in find_online(file, taken, done):
-            done |= set(online.members)
-            yield online, online.title, online.members
-        for sampled in find_sampled_words(file, taken, done):
-            done |= set(sampled.members)
-            yield sampled, "word vectors with labelled words", sampled.members
+        for find in (find_staged, find_kept, find_begun, find_online, find_sampled_words):
+            for found in find(file, taken, done):
+                done |= set(found.members)
+                yield found, found.title, found.members
         # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
         compared = {member.partition(".")[0] for member in done if "." in member}
         for opened in find_opened(file, taken | compared):

@@ -17,7 +17,7 @@ import numpy as np
 
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import STATE, Given, K, M, N, choices
-from comparisons.check.styles.costs import MOST, held_by_others
+from comparisons.check.styles.costs import MOST, classes_left
 from comparisons.check.styles.glances import Glanced
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import looks_like_gradient
@@ -101,9 +101,7 @@ def find_kept(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterator
     done : set of str
         Members that have been found otherwise.
     """
-    for owner, cls in file.classes().items():
-        if held_by_others(owner, taken) or any(d.startswith(f"{owner}.") for d in done):
-            continue
+    for owner, cls in classes_left(file, taken, done):
         pairs = list(_pairs(cls))
         for template in itertools.islice(templates(file, cls), 2) if pairs else ():
             best = _best(file, owner, template, pairs)

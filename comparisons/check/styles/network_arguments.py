@@ -91,6 +91,12 @@ def parameters_of(f: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
+def training_flags(f: Callable[..., Any]) -> dict[str, bool]:
+    """The flag of a forward pass that would otherwise be that of evaluation, set."""
+    names = (p.name for p in parameters_of(f))
+    return {n: True for n in names if re.fullmatch(r"(is_?)?train(ing)?(_?(mode|flg|flag))?", n, re.IGNORECASE)}
+
+
 def required(f: Callable[..., Any]) -> list[inspect.Parameter]:
     """Arguments without a default."""
     return [p for p in parameters_of(f) if p.default is p.empty]

@@ -24,11 +24,12 @@ from comparisons.check.calling import source_of, tree
 from comparisons.check.differences import Derived, ratio
 from comparisons.check.locating import Spot
 from comparisons.check.styles.cost_arguments import Given, H, M, N
-from comparisons.check.styles.costs import MOST, NEAR, Objective, _runs, held_by_others
+from comparisons.check.styles.costs import MOST, NEAR, Objective, classes_left, runs
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_arguments import RATE, is_x, is_y, parameters_of, required, role
 from comparisons.check.styles.network_objects import constructions, held
 from comparisons.check.styles.online_arguments import CONTEXT, WORDS, choices, is_rate, is_vocabulary
+from comparisons.check.styles.summed_losses import summed
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
@@ -51,24 +52,8 @@ _POSITIVE = re.compile(r"\w*(std|sigma|width|var|scale|gamma|radi|spread|beta)\w
 _LITERAL = re.compile(r"(?<![\w.])\d*\.\d+(?:e-?\d+)?|\b\d+e-?\d+|\b\d+\b(?!\.)", re.IGNORECASE)
 
 
-def _squared(output: Array, target: Array) -> float:
-    return float(0.5 * ((output - target) ** 2).sum())
-
-
-def _binary(output: Array, target: Array) -> float:
-    return -float((target * np.log(output) + (1 - target) * np.log(1 - output)).sum())
-
-
-def _entropy(output: Array, target: Array) -> float:
-    return -float((target * np.log(np.where(target > 0, output, 1.0))).sum())
-
-
-MEASURES: dict[str, Callable[[Array, Array], float]] = {
-    "squared error": _squared,
-    "binary cross-entropy": _binary,
-    "cross-entropy": _entropy,
-}
-"""Of a prediction and its target, summed."""
+MEASURES = ("squared error", "binary cross-entropy", "cross-entropy")
+"""Of a prediction and its target, in the order in which they are tried; see `summed_losses`."""
 
 
 @dataclass
@@ -78,7 +63,7 @@ class Online(Objective):
     Attributes
     ----------
     measure : str
-        A key of `MEASURES` where `cost` is a method that predicts; empty where it gives the loss.
+        One of `MEASURES` where `cost` is a method that predicts; empty where it gives the loss.
     renamed : dict of str to str
         What arguments of the step are called by the cost.
     batched : bool
@@ -156,11 +141,7 @@ class Online(Objective):
         target = np.asarray(self._target(values), dtype=np.float64)
         if output.size != target.size:
             raise UserError(f"{self.cost} gives something else than a target")
-        with np.errstate(all="ignore"):
-            found = MEASURES[self.measure](output.reshape(-1), target.reshape(-1))
-        if not np.isfinite(found):
-            raise UserError(f"the loss of {self.cost} is no {self.measure}")
-        return found
+        return summed(self.measure, output.reshape(-1), target.reshape(-1), self.cost)
 
     def _target(self, values: dict[str, Any]) -> Any:
         names = [n for n in values if is_y(n) and n not in self.renamed]
@@ -198,9 +179,7 @@ def find_online(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterat
     done : set of str
         Members that have been found otherwise.
     """
-    for owner, cls in file.classes().items():
-        if held_by_others(owner, taken) or any(d.partition(".")[0] == owner for d in done):
-            continue
+    for owner, cls in classes_left(file, taken, done):
         pairs = list(_pairs(cls))
         started = time.process_time()
         for template in _templates(file, cls) if pairs else ():
@@ -339,7 +318,7 @@ def _ways(base: Online, step: Callable[..., Any], cost: Callable[..., Any], is_c
 def _agreeing(tried: Online) -> float | None:
     """The share of gradients that agree; None if it does not run."""
     try:
-        if not _runs(tried) or sum(a.size for a in tried._inner(np.random.default_rng(1)).values()) > MOST:
+        if not runs(tried) or sum(a.size for a in tried._inner(np.random.default_rng(1)).values()) > MOST:
             return None
         ratios = _ratios(tried)
     except (UserError, ValueError, AttributeError, KeyError, IndexError):

@@ -100,8 +100,9 @@ def convolution(bases: tuple[str, ...], usual: str) -> Recipe:
 
     def find(file: UserFile, free: Free) -> Iterable[Sequence[Unit]]:
         for pair in pairs(free, bases):
+            padded = _padded_alone(file, pair)
             yield [
-                _conv_unit(file, pair, layout, mean)
+                _conv_unit(file, pair, layout, mean, padded)
                 for layout in _order(_told(free, pair, usual))
                 for mean in ((False, True) if pair.backward else (False,))
             ]
@@ -109,8 +110,7 @@ def convolution(bases: tuple[str, ...], usual: str) -> Recipe:
     return Recipe(find, _conv_model)
 
 
-def _conv_unit(file: UserFile, pair: Pair, layout: str, mean: bool) -> Unit:
-    padded = _padded_alone(file, pair)
+def _conv_unit(file: UserFile, pair: Pair, layout: str, mean: bool, padded: bool) -> Unit:
     cases = [
         Case(f"check/{pair.name}/stride{s}-pad{p}-{h}x{w}", architecture(Conv2D(3, 4, k, s, p)), (2,), (h, w, 3))
         for h, w, k, s, p in GEOMETRIES

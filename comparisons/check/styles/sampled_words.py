@@ -138,6 +138,7 @@ class SampledWords:
     file: UserFile
     name: str
     loops: list[Loop]
+    title: str = "word vectors with labelled words"
 
     @property
     def members(self) -> tuple[str, ...]:

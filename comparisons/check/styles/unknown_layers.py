@@ -22,7 +22,7 @@ from comparisons.check.objects import BACKWARD, FORWARD, method
 from comparisons.check.styles.elementwise_causes import explanations, is_elementwise
 from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
-from comparisons.check.styles.network_arguments import RATE, is_x, parameters_of, required, role
+from comparisons.check.styles.network_arguments import RATE, is_x, parameters_of, required, role, training_flags
 from comparisons.check.styles.network_objects import assign, construct, held
 from comparisons.check.unit import UserError, UserFile
 
@@ -124,16 +124,13 @@ class UnknownLayer:
         for place, a in params.items():
             assign(made, place, a.copy())
         np.random.seed(0)  # noqa: NPY002
-        output = self.file.call(getattr(made, self.forward), x.copy(), **self._training())
+        output = self.file.call(
+            getattr(made, self.forward), x.copy(), **training_flags(getattr(self.cls, self.forward))
+        )
         output = output[0] if isinstance(output, tuple) and output else output
         if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or not np.isfinite(output).all():
             raise UserError(f"{self.forward} returns no array")
         return made, output
-
-    def _training(self) -> dict[str, bool]:
-        """The flag of a forward pass that would otherwise be that of evaluation."""
-        found = (p.name for p in parameters_of(getattr(self.cls, self.forward)))
-        return {n: True for n in found if re.fullmatch(r"(is_?)?train(ing)?(_?(mode|flg|flag))?", n, re.IGNORECASE)}
 
     def _back(self, made: Any, x: Array, upstream: Array) -> Any:
         f = getattr(made, self.backward)
