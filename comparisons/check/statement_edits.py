@@ -54,7 +54,7 @@ def names_of(function: ast.FunctionDef) -> list[str]:
         for n in ast.walk(f.target)
         if isinstance(n, ast.Name)
     }
-    inside = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute)}
+    inside = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr != "T"}
     found: dict[str, None] = {}
     for node in ast.walk(function):
         if not isinstance(node, ast.Name | ast.Subscript | ast.Attribute) or id(node) in called or id(node) in inside:
@@ -305,7 +305,7 @@ def softmaxes(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
 
 
 def added(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
-    """A factor or a term more: a name, the derivative of tanh or the sigmoid there, or the product of two names."""
+    """A factor or a term more: a name, or the derivative of ReLU, of the sigmoid or of tanh there."""
     value = _value(statement)
     if value is None or isinstance(statement, ast.Return):
         return
@@ -315,7 +315,7 @@ def added(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
         yield exchanged(statement, value, _parsed(f"({text}) - {name}"))
     own = [n for n in names if not _GRADIENT.search(n)]
     for name in own:
-        for form in ("{}", "(1 - {})", "(1 - {} ** 2)", "{} * (1 - {})", "(1 - np.tanh({}) ** 2)"):
+        for form in ("{}", "({} > 0)", "(1 - {})", "(1 - {} ** 2)", "{} * (1 - {})", "(1 - np.tanh({}) ** 2)"):
             yield exchanged(statement, value, _parsed(f"({text}) * {form.format(name, name)}"))
 
 

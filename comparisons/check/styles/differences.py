@@ -34,6 +34,7 @@ from comparisons.check.styles.online_models import find_online
 from comparisons.check.styles.opened_scripts import find_opened_scripts
 from comparisons.check.styles.opened_training import find_opened
 from comparisons.check.styles.sampled_words import SampledWords, find_sampled_words
+from comparisons.check.styles.stacked_policies import StackedPolicy, find_stacked_policies
 from comparisons.check.styles.staged_costs import find_staged
 from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
 from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
@@ -120,6 +121,7 @@ Thing = (
     | Objective
     | GlobalLoss
     | DictionaryPair
+    | StackedPolicy
     | AttentionLayer
     | ComposedLayer
     | Factorisation
@@ -222,6 +224,8 @@ class Differences(Twinless):
             yield pair, "function with its backward pass", (pair.forward, pair.backward)
         for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
             yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
+        for policy in find_stacked_policies(file, functions, lambda: made_up(file, syntax(file))):
+            yield policy, "policy with its gradients over an episode", (policy.forward, policy.backward)
         for made_of in find_composed(file, taken, False):
             yield made_of, "network made of layers", (made_of.cls.__name__,)
         for layer in find_attention_layers(file, taken):

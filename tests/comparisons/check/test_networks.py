@@ -43,6 +43,7 @@ RIGHT = {
     "differences_characters": {"forward_backward"},
     "differences_pairs": {"gelu_forward", "l2norm_forward", "mish", "swish", "softsign"},
     "differences_cost": {"cost"},
+    "policy_over_an_episode": {"policy_forward"},
 }
 _HIDDEN = "        hidden_errors = numpy.dot(self.who.T, output_errors * final_outputs * (1.0 - final_outputs))\n"
 _UPDATE = (
@@ -200,6 +201,13 @@ MISTAKES = {
         "",
     ),
     "cost without 1/m in its gradient": ("differences_cost", "@ error / len(X)", "@ error", "theta", ""),
+    "relu's derivative forgotten over an episode": (
+        "policy_over_an_episode",
+        "    dh[eph <= 0] = 0\n",
+        "",
+        "W1",
+        "(eph > 0)",
+    ),
     "norm without its own derivative": (
         "differences_pairs",
         "(dout - x * (dout * x).sum(axis=1, keepdims=True) / n ** 2) / n",
