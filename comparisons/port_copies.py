@@ -17,6 +17,8 @@ from reference.model import UnknownLayer
 from scratch.weights import Arrays
 
 Array = np.ndarray
+SCATTERED = (0.5, 1.5)
+"""Between which the weights lie that a model has before anything is copied into it."""
 
 
 def compare_copied(
@@ -77,7 +79,9 @@ def compare_copied(
             copied = s[of[layer]][p]
             row |= judge(copied, wanted, "float32", 1e-10)
             if row["verdict"] == "mismatch":
-                row["diagnosis"] = _miscopied(copied, wanted, before[of[layer]][p], named)
+                was = before[of[layer]][p]
+                told = _second_bias(copied, wanted, pair.subject.framework) if p == "b" and "U" in named else ""
+                row["diagnosis"] = told or _miscopied(copied, wanted, was, named)
             rows.append(row)
     return PortResult(rows, ())
 
@@ -113,14 +117,26 @@ def _scatter(model: Any) -> None:
     if framework(type(model)) == "tensorflow":
         for w in model.weights:
             if "float" in str(w.dtype) and "seed" not in w.name:
-                w.assign(rng.uniform(0.5, 1.5, tuple(w.shape)))
+                w.assign(rng.uniform(*SCATTERED, tuple(w.shape)))
         return
     import torch
 
     with torch.no_grad():
         for t in (*model.parameters(), *model.buffers()):
             if t.is_floating_point():
-                t.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(t.shape))))
+                t.copy_(torch.from_numpy(rng.uniform(*SCATTERED, tuple(t.shape))))
+
+
+def _second_bias(s: Array, wanted: Array, subject: str) -> str:
+    """What became of one of the two biases that torch adds up, if that is what differs."""
+    if subject == "torch" and np.array_equal(s, 2 * wanted):
+        return "it is copied into both bias_ih and bias_hh, which torch adds up, so it counts twice: set one of them to 0"
+    left = s - wanted if subject == "torch" else wanted - s
+    if (left < SCATTERED[0]).any() or (left > SCATTERED[1]).any():
+        return ""
+    if subject == "torch":
+        return "torch adds up bias_ih and bias_hh, and one of them keeps what it had: set it to 0"
+    return "torch adds up bias_ih and bias_hh, and one of them is left out: copy their sum"
 
 
 def _miscopied(s: Array, wanted: Array, before: Array, others: dict[str, Array]) -> str:

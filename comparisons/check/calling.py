@@ -85,7 +85,8 @@ def bound(f: Callable[..., Any], roles: Mapping[str, Any], aliases: Aliases | No
     Returns
     -------
     dict
-        Keyword arguments. An argument that no role fits gets the next role left, if it has no default; targets are no upstream gradient.
+        Keyword arguments. An argument that no role fits gets the next role left, if it has no default; targets are no upstream gradient,
+        and a dictionary goes only where something is taken out of it.
 
     Raises
     ------
@@ -101,10 +102,20 @@ def bound(f: Callable[..., Any], roles: Mapping[str, Any], aliases: Aliases | No
         elif p.default is p.empty:
             unmet.append(p.name)
     for name in unmet:
-        if not left or (next(iter(left)) == "upstream" and plain(name) in ALIASES["Y"]):
+        role = next((r for r, v in left.items() if not isinstance(v, dict) or _looked_into(f, name)), None)
+        if role is None or (role == "upstream" and plain(name) in ALIASES["Y"]):
             raise Unbound(f"{called(f)} takes an argument {name!r} that is not known")
-        given[name] = left.pop(next(iter(left)))
+        given[name] = left.pop(role)
     return given
+
+
+def _looked_into(f: Callable[..., Any], name: str) -> bool:
+    """Whether a function takes something out of an argument, as out of a dictionary, or its source is not at hand."""
+    body = tree(f)
+    if body is None:
+        return True
+    opened = (n.value for n in ast.walk(body) if isinstance(n, ast.Subscript | ast.Attribute))
+    return any(isinstance(n, ast.Name) and n.id == name for n in opened)
 
 
 def _fitting(name: str, roles: Iterable[str], names: Iterable[Aliases]) -> str | None:

@@ -421,8 +421,7 @@ def test_weights_carried_over_by_a_function_of_the_user(permuted: bool, cause: s
     assert all(cause in row["diagnosis"] for row in wrong)
 
 
-@pytest.mark.parametrize(("summed", "wrong"), [(True, []), (False, ["step0/param/lstm.b"])])
-def test_both_of_torchs_biases_of_an_lstm_are_carried_over(summed: bool, wrong: list[str]) -> None:
+def last_of_lstm() -> tuple[Any, Any]:
     import keras
     from torch import nn
 
@@ -434,17 +433,41 @@ def test_both_of_torchs_biases_of_an_lstm_are_carried_over(summed: bool, wrong: 
         def forward(self, x: Any) -> Any:
             return self.head(self.lstm(x)[0][:, -1])
 
+    return keras.Sequential(
+        [keras.Input((6, 4)), keras.layers.LSTM(5, name="lstm"), keras.layers.Dense(3, name="head")]
+    ), Last()
+
+
+@pytest.mark.parametrize("summed", [True, False])
+def test_both_of_torchs_biases_of_an_lstm_are_carried_over(summed: bool) -> None:
     def copy(model: Any, module: Any) -> None:
         a = {n: t.detach().numpy() for n, t in module.state_dict().items()}
         bias = a["lstm.bias_ih_l0"] + summed * a["lstm.bias_hh_l0"]
         model.layers[0].set_weights([a["lstm.weight_ih_l0"].T, a["lstm.weight_hh_l0"].T, bias])
         model.layers[1].set_weights([a["head.weight"].T, a["head.bias"]])
 
-    model = keras.Sequential(
-        [keras.Input((6, 4)), keras.layers.LSTM(5, name="lstm"), keras.layers.Dense(3, name="head")]
-    )
-    result = compare_copied(copy, model, Last())
-    assert [row["tensor"] for row in result.rows if row["verdict"] != "match"] == wrong
+    result = compare_copied(copy, *last_of_lstm())
+    wrong = [row for row in result.rows if row["verdict"] != "match"]
+    assert [row["tensor"] for row in wrong] == ([] if summed else ["step0/param/lstm.b"])
+    assert all("one of them is left out" in row["diagnosis"] for row in wrong)
+
+
+@pytest.mark.parametrize(("second", "cause"), [("0", ""), ("b", "it counts twice"), ("", "keeps what it had")])
+def test_an_lstm_of_keras_is_carried_into_both_of_torchs_biases(second: str, cause: str) -> None:
+    import torch
+
+    def copy(module: Any, model: Any) -> None:
+        kernel, recurrent, bias = map(torch.from_numpy, model.layers[0].get_weights())
+        weight, b = map(torch.from_numpy, model.layers[1].get_weights())
+        state = {"lstm.weight_ih_l0": kernel.T, "lstm.weight_hh_l0": recurrent.T, "lstm.bias_ih_l0": bias}
+        other = {"0": 0 * bias, "b": bias}.get(second)
+        state |= {} if other is None else {"lstm.bias_hh_l0": other}
+        module.load_state_dict(state | {"head.weight": weight.T, "head.bias": b}, strict=False)
+
+    result = compare_copied(copy, *reversed(last_of_lstm()))
+    wrong = [row for row in result.rows if row["verdict"] != "match"]
+    assert [row["tensor"] for row in wrong] == (["step0/param/lstm.b"] if cause else [])
+    assert all(cause in row["diagnosis"] for row in wrong)
 
 
 def test_the_models_themselves_are_left_as_they_are() -> None:

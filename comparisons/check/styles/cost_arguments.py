@@ -20,7 +20,7 @@ STRENGTH = 0.7
 _SIZES = {"input_size": N, "hidden_size": H, "output_size": K, "batch_size": M, "epochs": 1, "rate": RATE, "flag": False, "seed": 0}  # fmt: skip
 _COUNT = re.compile(r"size|dim|num|layer|count|units|nodes|neurons|^n_|^n[a-z]?$", re.IGNORECASE)
 STRENGTHS = re.compile(
-    r"(lambda|lam|lamda|lmbda|lambd|reg|l2|l1|alpha|mu|c|decay|rho|sparsity|corruption)\w*", re.IGNORECASE
+    r"(lambda|lam|lamda|lmbda|lmd|lambd|reg|l2|l1|alpha|mu|c|decay|rho|sparsity|corruption)\w*", re.IGNORECASE
 )
 FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
 _MATRIX = re.compile(r"(W|U|V|Theta|weights?|w)_?\w{0,3}|theta\d")
@@ -200,7 +200,7 @@ _FAMILIES: tuple[tuple[tuple[str, Given], ...], ...] = (
         (r"(num|n)_?users|nu", Given("fixed", value=K)),
         (r"(num|n)_?(movies|items)|nm", Given("fixed", value=H)),
         (r"(num|n)_?features|nf", Given("fixed", value=N)),
-        (r"lambda_?|lam\w*|reg\w*", Given("fixed", value=STRENGTH)),
+        (r"lambda_?|lam\w*|lmb?da?|reg\w*", Given("fixed", value=STRENGTH)),
     ),
     *(  # collaborative filtering, both matrices apart
         (
@@ -209,7 +209,7 @@ _FAMILIES: tuple[tuple[tuple[str, Given], ...], ...] = (
             (r"y|ratings", Given("masked", (H, K))),
             (r"r|mask", Given("mask", (H, K))),
             (r"b", Given("real", (1, K))),
-            (r"lambda_?|lam\w*|reg\w*", Given("fixed", value=strength)),
+            (r"lambda_?|lam\w*|lmb?da?|reg\w*", Given("fixed", value=strength)),
         )
         for strength in (STRENGTH,)
     ),

@@ -72,7 +72,7 @@ ALIASES: Aliases = {
     ),
     "parameters": ("parameters", "params", "weights", "param", "theta", "p"),
     "cache": ("cache", "caches", "memory", "forwardcache", "activations"),
-    "lambd": ("lambd", "lambda", "lam", "reg", "lbd", "l2", "regparam", "regularization", "lambtha"),
+    "lambd": ("lambd", "lambda", "lam", "lmd", "lmbda", "reg", "lbd", "l2", "regparam", "regularization", "lambtha"),
     "keep_prob": ("keepprob", "keep", "keepprobs", "kp", "p"),
     "m": ("m", "n", "numexamples", "batchsize", "mbatch", "nsamples", "numsamples", "batchm"),
     "L": ("l", "nlayers", "numlayers", "layers"),

@@ -18,7 +18,7 @@ RATE = 0.5
 
 _ROLES: tuple[tuple[str, str], ...] = (
     ("rate", r"lr|alpha|eta|l?_?rate|(learn(ing)?_?rate)|learning|step_?size|epsilon_?lr|gamma_lr|lrate|learningrate"),
-    ("momentum", r"momentum|mu|dropout|dropout_?(rate|prob)|p_?drop|weight_?decay|decay|(l1|l2)(_?(reg|lambda))?|reg\w*|lambd\w*|lmbda|lam|lambda_?"),
+    ("momentum", r"momentum|mu|dropout|dropout_?(rate|prob)|p_?drop|weight_?decay|decay|(l1|l2)(_?(reg|lambda))?|reg\w*|lambd\w*|lmb?da?|lam|lambda_?"),
     ("keep", r"keep_?prob\w*"),
     ("flag", r"verbose|print_?\w*|plot\w*|show\w*|debug|log\w*|display|shuffle|disp\w*"),
     ("seed", r"(random_?)?(seed|state)|rng"),

@@ -151,12 +151,22 @@ def _model(file: UserFile, unit: Unit, case: Case) -> Model:
             a = params[n][p]
             bare = a.copy() if p in ("gamma", "beta") and not options["images"] and not layout.columns else None
             roles[p] = layout.w(a) if p == "W" else (layout.b(a).copy() if bare is None else bare)
-        roles |= {"conv_param": {"stride": 1, "pad": 1}, "bn_param": {"mode": "train", "eps": 1e-5, "momentum": 0.9},
+        bn_param: dict[str, Any] = {"mode": "train", "eps": 1e-5, "momentum": 0.9}
+        for averages in model.buffers.values():
+            columns = not options["images"] and layout.columns
+            bn_param |= {n: layout.b(a).copy() if columns else a.copy() for n, a in averages.items()}
+        roles |= {"conv_param": {"stride": 1, "pad": 1}, "bn_param": bn_param,
                   "pool_param": {"pool_height": 2, "pool_width": 2, "stride": 2}}  # fmt: skip
         if options["word"]:
             roles["activation"] = options["word"]
         out, given = run_pair(file, pair, roles, layout.x(m * dy), ORDER, aliases=ALIASES)
         quiet(file, pair.forward, "bn_param")
+        before, model.buffers = model.buffers, {}
+        for n, averages in before.items():
+            after = {p: shaped(array(bn_param[p], p), a.shape) for p, a in averages.items()}
+            # Where none moves, they are kept elsewhere, or the file's batch norm is the one to tell.
+            if any(not np.array_equal(after[p], a) for p, a in averages.items()):
+                model.buffers[n] = after
         grads: dict[str, dict[str, Array]] = {}
         for p, n in owners.items():
             if p in given:
@@ -168,4 +178,5 @@ def _model(file: UserFile, unit: Unit, case: Case) -> Model:
         outputs = {} if out is None else {names[-1]: back(array(out, f"{pair.forward}: the output"))}
         return Pass(outputs, None, grads, inputs, dy)
 
-    return PassModel(case, run)
+    model = PassModel(case, run)
+    return model

@@ -310,9 +310,10 @@ def norm_roles(layer: Any, x: Array, params: dict[str, Array], training: bool) -
 DROPOUT_ALIASES: Aliases = {
     "x": ("x", "a", "inp", "z"),
     "param": ("dropoutparam", "dropoutparams", "param", "params"),
-    "p": ("p", "keepprob", "keep", "dropoutratio", "rate", "droprate", "prob", "dropout", "pkeep"),
+    "p": ("p", "keepprob", "keep", "dropoutratio", "rate", "droprate", "prob", "dropout", "pkeep", "pdropout", "pdrop", "dropoutp",
+          "dropoutprob", "dropprob", "dropoutrate", "keeprate"),
     "training": ("train", "istrain", "istraining", "training", "trainflg", "mode"),
-}
+}  # fmt: skip
 
 
 def dropout(bases: tuple[str, ...], usual: str) -> Recipe:

@@ -34,7 +34,8 @@ from comparisons.check.styles.network_arguments import (
     role,
 )
 from comparisons.check.styles.network_functions import CONTAINER
-from comparisons.check.styles.network_objects import assign, constructions, held, returned_names
+from comparisons.check.styles.network_objects import assign, construct, constructions, held, returned_names
+from comparisons.check.styles.network_preparing import prepared
 from comparisons.check.styles.unguarded import told, unguard
 from comparisons.check.unit import UserError, UserFile
 
@@ -225,7 +226,7 @@ def _agreeing(found: Staged) -> int:
 
 
 def _templates(file: UserFile, cls: type) -> Iterator[Any]:
-    """An object with small sizes, whatever its defaults are."""
+    """An object with small sizes, whatever its defaults are; one that has made its parameters, where it does so later."""
     more: dict[str, Any] = {}
     small = iter((2, 5, 3, 6, 4))
     for p in parameters_of(cls):
@@ -240,9 +241,10 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
                 setattr(made, name, 1000)
             elif role(name) == "batch_size" and type(value) is int:
                 setattr(made, name, M)
-        if any(a.size > 1 for a in held(made).values()):
+        if any(a.size > 1 and role(n) not in ("sizes", "hidden_size") for n, a in held(made).items()):
             yield made
             return
+    yield from (p.made for p in itertools.islice(prepared(file, cls, construct), 1))
 
 
 def _settled(base: Staged) -> Iterator[Staged]:
