@@ -130,7 +130,9 @@ def _scatter(model: Any) -> None:
 def _second_bias(s: Array, wanted: Array, subject: str) -> str:
     """What became of one of the two biases that torch adds up, if that is what differs."""
     if subject == "torch" and np.array_equal(s, 2 * wanted):
-        return "it is copied into both bias_ih and bias_hh, which torch adds up, so it counts twice: set one of them to 0"
+        return (
+            "it is copied into both bias_ih and bias_hh, which torch adds up, so it counts twice: set one of them to 0"
+        )
     left = s - wanted if subject == "torch" else wanted - s
     if (left < SCATTERED[0]).any() or (left > SCATTERED[1]).any():
         return ""

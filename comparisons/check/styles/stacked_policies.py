@@ -110,7 +110,9 @@ class StackedPolicy:
             returned = dict(zip(returned_names(f), returned, strict=False))
         if not isinstance(returned, dict):
             raise UserError(f"{self.backward} returns no gradients by name")
-        grads = {stem(str(n)): np.asarray(g, dtype=np.float64) for n, g in returned.items() if isinstance(g, np.ndarray)}
+        grads = {
+            stem(str(n)): np.asarray(g, dtype=np.float64) for n, g in returned.items() if isinstance(g, np.ndarray)
+        }
         return match_gradients(params, grads)
 
 
