@@ -71,15 +71,34 @@ class Placeholder:
         raise ImportError(f"{self._backproof_name} is not here")
 
 
-def stand_in(statement: ast.stmt, error: ImportError, namespace: dict[str, Any], notes: list[str]) -> None:
-    """Give the names that an import would have given, as far as that can be done without the module."""
+def stand_in(
+    statement: ast.stmt, tree: ast.Module, error: ImportError, namespace: dict[str, Any], notes: list[str]
+) -> None:
+    """Give the names that an import would have given, as far as that can be done without the module; `tree` is the whole file's."""
     if isinstance(statement, ast.Import):
         for alias in statement.names:
             _module(alias, namespace, notes)
     elif isinstance(statement, ast.ImportFrom):
         _members(statement, namespace, notes)
+        if statement.names[0].name == "*":
+            home = statement.module or "."
+            for name in _undefined(tree) - namespace.keys():
+                namespace[name] = np if name in ("np", "numpy") else Placeholder(f"{home}.{name}")
     else:
         notes.append(f"line {statement.lineno}: {error}")
+
+
+def _undefined(tree: ast.Module) -> set[str]:
+    """Names that a file uses and nothing in it defines: an import of everything must have given them."""
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    defined = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    defined |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    defined |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
+    defined |= {
+        a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names
+    }
+    defined |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
+    return used - defined - vars(builtins).keys()
 
 
 def without(statement: ast.stmt, namespace: dict[str, Any]) -> None:
@@ -120,7 +139,8 @@ def _members(statement: ast.ImportFrom, namespace: dict[str, Any], notes: list[s
     for alias in statement.names:
         if alias.name == "*":
             for name, f in offered.items():
-                namespace.setdefault(name, f)
+                if isinstance(namespace.get(name), Placeholder | None):
+                    namespace[name] = f
             given.append("functions of their names")
         elif alias.name in offered:
             namespace[alias.asname or alias.name] = offered[alias.name]

@@ -242,7 +242,7 @@ def _run_all(
             if for_data_alone(piece, tree):
                 without(piece, namespace)
                 continue
-            _run_one(piece, path, namespace, own, notes, left_out, attempts, within)
+            _run_one(piece, tree, path, namespace, own, notes, left_out, attempts, within)
     return tree
 
 
@@ -282,6 +282,7 @@ def _asks_for_main(test: ast.expr) -> bool:
 
 def _run_one(
     statement: ast.stmt,
+    tree: ast.Module,
     path: Path,
     namespace: dict[str, Any],
     own: dict[str, int],
@@ -310,7 +311,7 @@ def _run_one(
         with warnings.catch_warnings(action="ignore"), timed:
             exec(code, namespace)
     except ImportError as error:
-        stand_in(statement, error, namespace, notes)
+        stand_in(statement, tree, error, namespace, notes)
         return
     except KeyboardInterrupt:
         raise

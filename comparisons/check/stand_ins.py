@@ -125,6 +125,20 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict[str, A
     return y, cache
 
 
+def spatial_batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict[str, Any]) -> tuple[Array, Any]:
+    """Batch norm of the channels of NCHW images."""
+    rows = _nhwc(x)
+    y, cache = batchnorm_forward(rows.reshape(-1, x.shape[1]), gamma, beta, bn_param)
+    return _nchw(y.reshape(rows.shape)), cache
+
+
+def spatial_batchnorm_backward(dout: Array, cache: Any) -> tuple[Array, ...]:
+    """dx, dgamma, dbeta."""
+    rows = _nhwc(dout)
+    dx, dgamma, dbeta = _back(rows.reshape(-1, dout.shape[1]), cache)
+    return _nchw(dx.reshape(rows.shape)), dgamma, dbeta
+
+
 def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: dict[str, Any]) -> tuple[Array, Any]:
     """Layer norm."""
     return _run(LayerNorm(x.shape[1], ln_param.get("eps", 1e-5)), x, {"gamma": gamma, "beta": beta})
@@ -215,6 +229,8 @@ CS231N: Named = {
     "batchnorm_forward": batchnorm_forward,
     "batchnorm_backward": _back,
     "batchnorm_backward_alt": _back,
+    "spatial_batchnorm_forward": spatial_batchnorm_forward,
+    "spatial_batchnorm_backward": spatial_batchnorm_backward,
     "layernorm_forward": layernorm_forward,
     "layernorm_backward": _back,
     "dropout_forward": dropout_forward,

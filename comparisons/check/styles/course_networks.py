@@ -22,6 +22,7 @@ from comparisons.check.calling import Aliases, array, bound, parameters, plain, 
 from comparisons.check.drawing import planned_draws
 from comparisons.check.models import PassModel
 from comparisons.check.recipes import Free, Recipe
+from comparisons.check.source import syntax
 from comparisons.check.styles.guards import GUARDS, unguarded
 from comparisons.check.styles.loss_scales import averages_costs
 from comparisons.check.styles.pair_layers import COLUMNS, LAYOUTS
@@ -50,6 +51,7 @@ Array = np.ndarray
 FORWARD = re.compile(r"(lmodelforward|forwardpropagation|forwardprop|forwardpass|forwardpropagate|forward|feedforward|modelforward|nnforward|forwardmodel|deepforward|llayerforward|propagateforward|forwardprog)(propagation|prop|n|nn|model|deep|2layer|llayer|withdropout|dropout|withl2|)")  # fmt: skip
 BACKWARD = re.compile(r"(lmodelbackward|backwardpropagation|backwardprop|backwardpass|backwardpropagate|backpropagation|backpropagate|backprop|backward|modelbackward|nnbackward|backwardmodel|deepbackward|llayerbackward|propagatebackward)(propagation|prop|n|nn|model|deep|2layer|llayer|withregularization|withregularisation|withl2|withdropout|dropout|regularization|withreg|)")  # fmt: skip
 COST = re.compile(r"(compute|calculate|calc|get)?(multiclass|binary|total|nn)?(cost|loss|crossentropy|crossentropycost|crossentropyloss|costfunction)(function|withregularization|withregularisation|withl2|withreg|regularization)?")  # fmt: skip
+SQUASHING = re.compile(r"\w*(softmax|sigmoid)", re.IGNORECASE)
 LAMBDA, KEEP = 0.7, 0.8
 ALIASES: Aliases = {
     "X": ("x", "a0", "inputs", "input", "xtrain", "data", "trainx"),
@@ -90,6 +92,8 @@ class Functions:
     cost: str
     kind: str = ""
     """What they do beside: `dropout`, `regularised`."""
+    squashed: str = ""
+    """What callers apply to the forward function's result before they hand it on: `z, h = forward(...)`, `yhat = softmax(z)`."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -103,7 +107,8 @@ def course_networks() -> Recipe:
 
 
 def _find(file: UserFile, free: Free) -> Iterable[Sequence[Unit]]:
-    for functions in _sets(free):
+    for found in _sets(free):
+        functions = replace(found, squashed=_squashed(file, found.forward))
         candidates = list(_readings(file, functions))
         if candidates:
             yield candidates
@@ -136,6 +141,24 @@ def _sets(free: Free) -> Iterator[Functions]:
             yield found
             if kind != "dropout" and forward and all(map(_takes_share, (forwards[forward], backwards[name]))):
                 yield replace(found, cost="", kind="dropout")  # the same functions, with their dropout switched on
+
+
+def _squashed(file: UserFile, forward: str) -> str:
+    """The softmax or sigmoid that is applied to what a forward function returns, where it is called."""
+    for scope in ast.walk(syntax(file)):
+        if not isinstance(scope, ast.FunctionDef | ast.Module):
+            continue
+        firsts = set()
+        for node in ast.walk(scope):
+            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+                continue
+            target, name = node.targets[0], ast.unparse(node.value.func)
+            if name == forward:
+                firsts.add(ast.unparse(target.elts[0] if isinstance(target, ast.Tuple) else target))
+            elif SQUASHING.fullmatch(name) and callable(file.namespace.get(name)):
+                if {ast.unparse(a) for a in node.value.args} & firsts:
+                    return name
+    return ""
 
 
 def _kind(name: str) -> str:
@@ -403,18 +426,22 @@ class Network(PassModel):
             drawing = planned_draws([self.layout.x(m) for m in masks.values()], KEEP, self.options["low"])  # type: ignore[assignment]
         with watched(self.file.path) as frames, drawing:
             result = self.file.call(f, **bound(f, roles, ALIASES))
+        AL, cache = self._parts(result, Y)
+        if AL is not None and self.functions.squashed:
+            squash = self.functions.squashed
+            AL = array(self.file.call(self.file.namespace[squash], AL.copy()), squash)
+        return AL, cache, frames
+
+    def _parts(self, result: Any, Y: Array) -> tuple[Array | None, Any]:
+        """The last activation, if a forward function returns it first or alone, and the cache."""
         if isinstance(result, tuple | list) and len(result) >= 2:
             first = np.asarray(result[0]) if not isinstance(result[0], dict) else None
             cache = result[-1] if len(result) == 2 else tuple(result[1:])
             alone = first is None or first.size != Y.size
             if first is not None and first.size == 1:
                 self._own_cost = first
-            return (None if alone else array(first, self.functions.forward)), cache, frames
-        return (
-            (None, result, frames)
-            if isinstance(result, dict)
-            else (array(result, self.functions.forward), result, frames)
-        )
+            return (None if alone else array(first, self.functions.forward)), cache
+        return (None if isinstance(result, dict) else array(result, self.functions.forward)), result
 
     def _roles(self, X: Array, Y: Array) -> dict[str, Any]:
         own = self._parameters()
@@ -474,6 +501,8 @@ class Network(PassModel):
         J = np.asarray(array(self.file.call(f, **bound(f, roles, ALIASES)), f"{self.functions.cost}: the cost"))
         if J.size != 1:
             raise UserError(f"{self.functions.cost} returns a cost of shape {J.shape}, not a number")
+        if self._identity and not np.isfinite(J).all():
+            return None  # a logarithm of scores: it is no cost of what the forward function returns
         J = J.reshape(()) / (m if self.options["total"] else 1)
         return np.asarray(unguarded(J, self.options["guard"], self.architecture.loss, self._rows(AL), self._rows(Y)))
 

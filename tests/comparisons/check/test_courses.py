@@ -24,6 +24,7 @@ RIGHT = {
     },
     "course_planar": {"backward_propagation", "update_parameters"},
     "course_logistic": {"propagate"},
+    "course_scores_and_softmax": {"back_prop", "softmax"},
     "course_l2_and_dropout": {"backward_propagation", "backward_propagation with dropout"},
     "course_regularisation": {"backward_propagation_with_regularization", "backward_propagation_with_dropout"},
     "course_optimisation": {
@@ -65,6 +66,8 @@ RIGHT = {
         "temporal_softmax_loss",
     },
     "cs231n_neural_net": {"TwoLayerNet"},
+    # Its group norm brings names that nothing here has: what uses them is not compared.
+    "cs231n_layer_utils": {"affine_bn_relu_forward", "conv_bn_relu_forward"},
     "cs231n_fc_net": {
         "TwoLayerNet",
         "FullyConnectedNet",
@@ -75,6 +78,22 @@ RIGHT = {
 """Sample files with the units that are to be found in them."""
 
 MISTAKES = {
+    "ReLU by its upstream gradient, with the softmax outside": (
+        "course_scores_and_softmax",
+        "l1[z1 < 0] = 0",
+        "l1[l1 < 0] = 0",
+        "back_prop",
+        "grad/dense1.W",
+        "where the upstream gradient is positive",
+    ),
+    "gradients of gamma and beta swapped in a chain": (
+        "cs231n_layer_utils",
+        "da, dgamma, dbeta = spatial",
+        "da, dbeta, dgamma = spatial",
+        "conv_bn_relu_forward",
+        "grad/batchnorm1.gamma",
+        "the normalised input is not multiplied in",
+    ),
     "mask not applied where dropout is an option": (
         "course_l2_and_dropout",
         'dZ2)*cache["D1"]/keep_prob',
