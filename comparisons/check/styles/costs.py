@@ -221,11 +221,11 @@ class Objective:
         if np.abs(shown - rest).max() <= near:
             wrong = (np.abs(claimed - wanted) > near) & (place != 0)
             if wrong.any():
-                has, by = _coefficient((claimed - shown)[wrong], place[wrong])
-                wants, _ = _coefficient((wanted - rest)[wrong], place[wrong])
+                has, by = _penalised((claimed - shown)[wrong], place[wrong])
+                wants, _ = _penalised((wanted - rest)[wrong], place[wrong])
                 where = "" if wrong.mean() > 0.9 else f", in {wrong.sum()} of {wrong.size} elements"
                 text = f"the gradient of the regulariser is {has}, that of the cost {wants}{where}, with l for its strength"
-                yield text, np.where(wrong, rest + by * place, wanted)
+                yield text, np.where(wrong, rest + by[0] * place + by[1] * np.sign(place), wanted)
         elif np.abs((claimed - shown) - (wanted - rest)).max() <= near:
             factor = float(shown.flat[np.abs(rest).argmax()] / rest.flat[np.abs(rest).argmax()])
             told = next(
@@ -276,7 +276,9 @@ class Objective:
         return {
             p: np.asarray(0.5 * rng.standard_normal(a.shape))
             for p, a in arrays.items()
-            if a.dtype.kind == "f" and p not in self.given and (a.size > 1 or BIAS.fullmatch(p))
+            if a.dtype.kind == "f"
+            and p not in self.given
+            and (a.size > 1 or BIAS.fullmatch(re.findall(r"[A-Za-z_]\w*", p)[-1]))
         }
 
     def _method(self, name: str) -> Callable[..., Any]:
@@ -435,11 +437,18 @@ def _is_parameter(name: str, given: Given) -> bool:
     )
 
 
-def _coefficient(part: Array, place: Array) -> tuple[str, float]:
-    """What multiple of the parameter a regulariser's gradient is, in words and as a number."""
-    by = float(np.median(part / place))
-    named = next((name for name, value in _DECAYS.items() if abs(value - by) < NEAR), f"{by:.4g} W")
-    return named, by
+def _penalised(part: Array, place: Array) -> tuple[str, Array]:
+    """What a regulariser's gradient is made of, the parameter and its sign, in words and as multiples of these two."""
+    basis = np.stack([place, np.sign(place)], axis=1)
+    by = np.linalg.lstsq(basis, part, rcond=None)[0]
+    if np.abs(basis @ by - part).max() > NEAR * np.abs(part).max(initial=0):
+        by = np.array([np.median(part / place), 0.0])
+    words = []
+    for value, of in zip(by, ("W", "sign(W)"), strict=True):
+        if abs(value) > NEAR:
+            named = next((name for name, v in _DECAYS.items() if abs(v - value) < NEAR), f"{value:.4g} W")
+            words.append(named.replace("W", of))
+    return " + ".join(words) or "nothing", by
 
 
 def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective]:

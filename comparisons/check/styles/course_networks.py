@@ -155,9 +155,8 @@ def _squashed(file: UserFile, forward: str) -> str:
             target, name = node.targets[0], ast.unparse(node.value.func)
             if name == forward:
                 firsts.add(ast.unparse(target.elts[0] if isinstance(target, ast.Tuple) else target))
-            elif SQUASHING.fullmatch(name) and callable(file.namespace.get(name)):
-                if {ast.unparse(a) for a in node.value.args} & firsts:
-                    return name
+            elif SQUASHING.fullmatch(name) and {ast.unparse(a) for a in node.value.args} & firsts:
+                return name if callable(file.namespace.get(name)) else ""
     return ""
 
 

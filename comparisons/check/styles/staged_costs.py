@@ -12,7 +12,7 @@ import copy
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ import numpy as np
 from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.source import syntax
-from comparisons.check.styles.cost_arguments import Given, H, K, M, N, choices
-from comparisons.check.styles.costs import MOST, Objective
+from comparisons.check.styles.cost_arguments import STRENGTH, STRENGTHS, Given, H, K, M, N, choices
+from comparisons.check.styles.costs import MOST, Objective, classes_left
 from comparisons.check.styles.gradient_names import last_name
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import found_arrays
@@ -46,6 +46,8 @@ CALLS = 1500
 """Calls of the cost after which no other way is looked for."""
 STEPS = 4
 """Length of a sequence."""
+WHOLE = "the whole result"
+"""Of a forward pass, as it is handed on."""
 WIDE = 12
 """Sizes up to this are left as they are, where they have a default."""
 _FORWARD = re.compile(
@@ -78,6 +80,8 @@ class Staged(Objective):
         The argument that holds the parameters.
     value : object
         What is given for it.
+    handed : dict of str to str
+        What callers give for an argument: an attribute, `self.w1`, a result of `forward` of another name, or all of them (`WHOLE`).
     listed : bool
         Whether the cost takes a list of sequences where the gradient takes one.
     guards : tuple of float
@@ -87,6 +91,7 @@ class Staged(Objective):
     outputs: tuple[str, ...] = ()
     container: str = ""
     value: Any = None
+    handed: dict[str, str] = field(default_factory=dict)
     listed: bool = False
     guards: tuple[float, ...] = ()
 
@@ -120,11 +125,17 @@ class Staged(Objective):
         if self.forward:
             returned = self._bound(made, self.forward, pool)
             parts = list(returned) if isinstance(returned, tuple | list) and len(self.outputs) > 1 else [returned]
-            pool |= dict(zip(self.outputs, parts, strict=False))
+            pool |= dict(zip(self.outputs, parts, strict=False)) | {WHOLE: returned}
 
     def _bound(self, made: Any, name: str, pool: dict[str, Any], listed: bool = False) -> Any:
         f = getattr(made, name) if self.owner else self.file.namespace[name]
-        given = {p.name: pool[p.name] for p in parameters_of(f) if p.name in pool}
+        given = {}
+        for p in parameters_of(f):
+            key = self.handed.get(p.name, p.name)
+            if key.startswith("self."):
+                given[p.name] = getattr(made, key.removeprefix("self."))
+            elif key in pool:
+                given[p.name] = pool[key]
         if listed:
             given = {n: [v] if is_x(n) or is_y(n) else v for n, v in given.items()}
         return self.file.call(f, **given)
@@ -180,9 +191,7 @@ def find_staged(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterat
     """
     functions = {n: f for n, f in file.functions().items() if n not in taken and n not in done}
     yield from _in(file, "", functions, [None])
-    for owner, cls in file.classes().items():
-        if owner in taken or any(d.startswith(f"{owner}.") for d in done):
-            continue
+    for owner, cls in classes_left(file, taken, done):
         methods = {n: f for n, f in vars(cls).items() if callable(f) and not isinstance(f, type)}
         yield from _in(file, owner, methods, _templates(file, cls))
 
@@ -205,7 +214,7 @@ def _in(file: UserFile, owner: str, functions: dict[str, Any], templates: Any) -
                         if agreeing and (best is None or agreeing > best[0]):
                             best = agreeing, found
             if best is not None:
-                pair = best[1]
+                pair = _strengthened(best[1])
                 pair.guards = tuple(unguard(file, owner, [n for n in (pair.cost, pair.gradient, pair.forward) if n]))
                 yield pair
                 return
@@ -247,6 +256,19 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
     yield from (p.made for p in itertools.islice(prepared(file, cls, construct), 1))
 
 
+def _strengthened(base: Staged) -> Staged:
+    """With penalties in the cost switched on that the object has switched off: their gradients would not show."""
+    off = [n for n, v in vars(base.template).items() if STRENGTHS.fullmatch(n) and v == 0] if base.owner else []
+    text = source_of(base._method(base.cost))
+    on = [n for n in off if re.search(rf"\bself\.{n}\b", text) and not isinstance(getattr(base.template, n), bool)]
+    if not on:
+        return base
+    template = copy.deepcopy(base.template)
+    for name in on:
+        setattr(template, name, STRENGTH)
+    return replace(base, template=template)
+
+
 def _settled(base: Staged) -> Iterator[Staged]:
     """The best way of filling the arguments."""
     f = {n: base._method(n) for n in (base.cost, base.gradient, base.forward) if n}
@@ -254,16 +276,19 @@ def _settled(base: Staged) -> Iterator[Staged]:
         n: [p.name for p in parameters_of(g) if p.default is p.empty or too_wide(p.default)][bool(base.owner) :]
         for n, g in f.items()
     }
+    offered = list(_output_names(base.file, base.owner, base.forward)) if base.forward else []
+    base = replace(base, handed=_handed(base, tuple(f), {n for names in offered for n in names}))
+    asked = {n: [base.handed.get(p, p) for p in some] for n, some in asked.items()}
     outputs: tuple[str, ...] = ()
     if base.forward:
         wanted = {*asked[base.cost], *asked[base.gradient]}
-        offered = list(_output_names(base.file, base.owner, base.forward))
         outputs = max(offered, key=lambda names: len(wanted & set(names)))
         outputs = _aliased(outputs, [*asked[base.cost], *asked[base.gradient]], asked[base.forward])
-        used = {*asked[base.cost], *asked[base.gradient]} & set(outputs)
+        used = {*asked[base.cost], *asked[base.gradient]} & {*outputs, WHOLE}
         if not used and not base.owner:
             return  # it would run for nothing
-    names = list(dict.fromkeys(n for some in asked.values() for n in some if n not in outputs))
+    known = {*outputs, *base.handed.values()}
+    names = list(dict.fromkeys(n for some in asked.values() for n in some if n not in known))
     container, values = "", [None]
     if not base.owner:
         container = next((n for n in names if CONTAINER.fullmatch(n) and not is_x(n)), "")
@@ -298,6 +323,35 @@ def _settled(base: Staged) -> Iterator[Staged]:
         yield best[1]
 
 
+def _handed(base: Staged, functions: tuple[str, ...], outputs: set[str]) -> dict[str, str]:
+    """What callers in the file give for arguments, where that is known: what the forward pass returned, attributes of the object."""
+    found: dict[str, str] = {}
+    own = set(held(base.template)) if base.owner else set()
+    for node in ast.walk(syntax(base.file)):
+        name = _function_of(node, bool(base.owner))
+        if name not in functions:
+            continue
+        assert isinstance(node, ast.Call)
+        order = [p.name for p in parameters_of(base._method(name))][bool(base.owner) :]
+        given = [*zip(order, node.args, strict=False), *((k.arg, k.value) for k in node.keywords if k.arg)]
+        for parameter, value in given:
+            text = ast.unparse(value)
+            if base.forward and _function_of(value, bool(base.owner)) == base.forward != name:
+                found[parameter] = WHOLE
+            elif text.removeprefix("self.") in own and text.startswith("self."):
+                found[parameter] = text
+            elif text in outputs and text != parameter and name != base.forward:
+                found[parameter] = text
+    return found
+
+
+def _function_of(node: ast.AST, method: bool) -> str:
+    """Which method, or function, a call calls; empty if it is none."""
+    if not isinstance(node, ast.Call) or isinstance(node.func, ast.Attribute) != method:
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 def _runs(tried: Staged) -> bool:
     """Whether the cost depends on arrays, for most of which a gradient comes back in their shapes."""
     try:
@@ -327,11 +381,9 @@ def _output_names(file: UserFile, owner: str, forward: str) -> Iterator[tuple[st
     f = getattr(file.namespace[owner], forward) if owner else file.namespace[forward]
     own = returned_names(f)
     for node in ast.walk(syntax(file)):
-        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or len(node.targets) != 1:
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
             continue
-        called = node.value.func
-        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        if name != forward or isinstance(called, ast.Attribute) != bool(owner):
+        if _function_of(node.value, bool(owner)) != forward:
             continue
         target = node.targets[0]
         names = [ast.unparse(e) for e in target.elts] if isinstance(target, ast.Tuple) else [ast.unparse(target)]

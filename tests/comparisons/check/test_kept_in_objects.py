@@ -27,6 +27,8 @@ COSTS = {
     "kept_gru": ("GRU.backward", 11),
     "staged_gates": ("SequenceModel.bptt", 3),
     "begun_gru": ("WeatherGRU.backward", 8),
+    "cost_handed_over": ("Classifier._get_gradient", 2),
+    "cost_made_by_fit": ("Regressor._backward", 6),
 }
 COST_MISTAKES = {
     "tanh's derivative at another place": (
@@ -37,6 +39,11 @@ COST_MISTAKES = {
     "state without the gate that resets": ("kept_gru", "@ (r * h_prev).T", "@ h_prev.T", {"Uh"}),
     "the state's own gate left out": ("begun_gru", "dr = drh * h * r * (1 - r)", "dr = drh * r * (1 - r)", {"Wz", "bz", "Wr", "br", "Wn", "bn"}),
     "error with the wrong sign": ("begun_gru", "grads['c'] = error", "grads['c'] = -error", {"c"}),
+    "L1 that is off by default, as if it were L2": (
+        "cost_handed_over", "self.l1 * np.sign(w1[:, 1:]) + self.l2 * w1[:, 1:]", "(self.l1 + self.l2) * w1[:, 1:]", {"w1"},
+    ),
+    "derivative of leaky ReLU forgotten": ("cost_made_by_fit", " * np.where(acts[i] > 0, 1.0, self.slope)", "", {
+        "coefs_[0", "intercepts_[0", "coefs_[1", "intercepts_[1"}),
     "nothing carried to the step before": ("staged_gates", "dstate + carried)", "dstate)", {"W", "U"}),
 }  # fmt: skip
 NETWORKS = {"network_made_by_fit": 4, "network_of_fixed_sizes": 4, "network_private_methods": 4}
