@@ -336,11 +336,10 @@ def _handed(base: Staged, functions: tuple[str, ...], outputs: set[str]) -> dict
         given = [*zip(order, node.args, strict=False), *((k.arg, k.value) for k in node.keywords if k.arg)]
         for parameter, value in given:
             text = ast.unparse(value)
+            result = text in outputs and text != parameter and name != base.forward
             if base.forward and _function_of(value, bool(base.owner)) == base.forward != name:
                 found[parameter] = WHOLE
-            elif text.removeprefix("self.") in own and text.startswith("self."):
-                found[parameter] = text
-            elif text in outputs and text != parameter and name != base.forward:
+            elif result or (text.startswith("self.") and text.removeprefix("self.") in own):
                 found[parameter] = text
     return found
 
