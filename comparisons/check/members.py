@@ -6,14 +6,17 @@ often the same array in several of these places. A *place* is the way to one of 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from comparisons.check.calling import plain
+from comparisons.check.source import MODULE
 from comparisons.check.tensors import put_into, seen
 
 Array = np.ndarray
@@ -25,7 +28,7 @@ _GRADIENT = re.compile(r"grad|nabla|deriv|delta|jacob|^d_|^d[A-Z]|^(d|g)(w|b|x|z
 _MEMORY = re.compile(
     r"mom(ent)?|veloc|cache|adam|optim|_opt|opt_|prev|last|old|history|accum|^[vms]_?(w|b|dw|db)$|^(sq|avg)"
 )
-
+_WITH_ARRAYS = ("numpy", "torch", "tensorflow", "keras", "jax", "cupy", "autograd")
 
 _apart: frozenset[int] = frozenset()
 
@@ -42,8 +45,41 @@ def apart(things: Iterable[Any]) -> Iterator[None]:
 
 
 def places(thing: Any) -> dict[Place, Array]:
-    """Every array of floating-point numbers in an object, by place; one that is held twice comes twice."""
-    return dict(_walk(thing, (), DEPTH, set(_apart - {id(thing)})))
+    """Every array of floating-point numbers in an object, by place; one that is held twice comes twice.
+
+    In code that knows no NumPy, lists of numbers, and of rows of numbers, are its arrays.
+    """
+    return dict(_walk(thing, (), DEPTH, set(_apart - {id(thing)}), lists=_has_lists(thing)))
+
+
+def _has_lists(thing: Any) -> bool:
+    """Whether lists of numbers are the arrays of an object."""
+    kind: Any = type(thing)
+    return _of_lists(kind)
+
+
+@functools.cache
+def _of_lists(cls: type) -> bool:
+    """Whether a class stands in a file that takes nothing from NumPy or another library with arrays."""
+    f = next((f for f in vars(cls).values() if isinstance(f, FunctionType)), None)
+    if f is None or cls.__module__ != MODULE:
+        return False
+    homes = (
+        str(getattr(v, "__name__" if isinstance(v, ModuleType) else "__module__", "")) for v in f.__globals__.values()
+    )
+    ufuncs = any(isinstance(v, np.ufunc) for v in f.__globals__.values())
+    return not ufuncs and not any(home.partition(".")[0] in _WITH_ARRAYS for home in homes)
+
+
+def listed(thing: Any) -> Array | None:
+    """A list of numbers, or of rows of numbers, as an array; None if it is anything else, or has whole numbers alone."""
+    if not isinstance(thing, list) or not thing or not isinstance(thing[0], float | int | list):
+        return None
+    try:
+        a = np.array(thing)
+    except ValueError:
+        return None
+    return a if a.dtype.kind == "f" else None
 
 
 def numbers(thing: Any) -> dict[Place, Array]:
@@ -52,8 +88,12 @@ def numbers(thing: Any) -> dict[Place, Array]:
     return {place: np.asarray(a) for place, a in found if not isinstance(a, np.ndarray)}
 
 
-def _walk(thing: Any, at: Place, depth: int, inside: set[int], lone: bool = False) -> Iterator[tuple[Place, Array]]:
+def _walk(
+    thing: Any, at: Place, depth: int, inside: set[int], lone: bool = False, lists: bool = False
+) -> Iterator[tuple[Place, Array]]:
     thing = seen(thing)
+    if lists and (a := listed(thing)) is not None:
+        thing = a
     if isinstance(thing, np.ndarray):
         if thing.dtype.kind == "f":
             yield at, thing
@@ -66,7 +106,7 @@ def _walk(thing: Any, at: Place, depth: int, inside: set[int], lone: bool = Fals
         return
     inside = inside | {id(thing)}
     for step, value in _members(thing):
-        yield from _walk(value, (*at, step), depth - 1, inside, lone)
+        yield from _walk(value, (*at, step), depth - 1, inside, lone, lists)
 
 
 def _members(thing: Any) -> Iterator[tuple[tuple[str, Any], Any]]:
@@ -84,11 +124,14 @@ def _own_object(thing: Any) -> bool:
 
 def get(thing: Any, place: Place) -> Any:
     """What is at a place; None if there is nothing."""
+    lists = _has_lists(thing)
     for sort, name in place:
         try:
             thing = getattr(thing, name) if sort == "attribute" else thing[name]
         except (AttributeError, KeyError, IndexError, TypeError):
             return None
+    if lists and (a := listed(thing)) is not None:
+        return a
     return seen(thing)
 
 
@@ -100,6 +143,9 @@ def put(thing: Any, place: Place, value: Array) -> None:
         owner, (sort, name) = get(thing, p[:-1]), p[-1]
         there = getattr(owner, name, None) if sort == "attribute" else owner[name]
         if put_into(there, value):
+            continue
+        if isinstance(there, list) and _has_lists(thing) and listed(there) is not None:
+            there[:] = value.tolist()  # who else holds the list sees it
             continue
         if sort == "attribute":
             setattr(owner, name, value)

@@ -16,7 +16,7 @@ import numpy as np
 from comparisons.check.calling import parameters, plain
 from comparisons.check.construct import ROLES
 from comparisons.check.layouts import Layout
-from comparisons.check.members import changed, get, put, snapshot
+from comparisons.check.members import changed, get, listed, put, snapshot
 from comparisons.check.objects import DATA, Arrays, Driven, Spec
 from comparisons.check.styles.layers import ACTIVATIONS, LayerObjects, Reading
 from comparisons.check.unit import UserError, UserFile
@@ -156,7 +156,8 @@ class Block(Driven):
             a = (params | buffers)[name]
             value = way.there(a / self.scale if name == "W" else a)
             old = get(self.object, place)
-            if isinstance(old, np.ndarray) and old.shape == value.shape:
+            fits = isinstance(old, np.ndarray) and old.shape == value.shape
+            if fits and np.may_share_memory(old, get(self.object, place)):  # a list is read as a new array each time
                 with contextlib.suppress(ValueError):
                     old[...] = value
                     continue
@@ -210,7 +211,8 @@ class Block(Driven):
 
     def _watched(self, f: Callable[..., Any], backward: bool, seen: list[Call], number: int) -> Callable[..., Any]:
         def watched(*args: Any, **kwargs: Any) -> Any:
-            given = next((np.array(a) for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray)), None)
+            handed = (*args, *kwargs.values())
+            given = next((np.array(a) for a in handed if isinstance(a, np.ndarray) or listed(a) is not None), None)
             caller = sys._getframe(1)
             line = caller.f_lineno if caller.f_code.co_filename == self.file.path else 0
             call = Call(backward, number, given, None, self.raw(), line)
@@ -227,8 +229,8 @@ class Block(Driven):
         return watched
 
     def _result(self, result: Any, before: Any, backward: bool, given: Array | None) -> Array | None:
-        if isinstance(result, np.ndarray):
-            return result.copy()
+        if isinstance(result, np.ndarray) or listed(result) is not None:
+            return np.array(result)
         if backward:
             own = {place for place, _ in self.where.values()}
             new = {p: a for p, a in changed(self.object, before).items() if p not in own}

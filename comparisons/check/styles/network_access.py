@@ -77,9 +77,10 @@ class Access(Protocol):
         ...
 
 
-FORMS = ("rows", "columns", "one row", "one column", "vector", "column pairs", "vector pairs")
-"""Examples in rows; in columns; one example alone, as a row, a column or a vector; a list of (x, y), each a column, or a vector."""
-SINGLE = ("one row", "one column", "vector")
+LIST = "list"
+FORMS = ("rows", "columns", "one row", "one column", "vector", LIST, "column pairs", "vector pairs")
+"""Examples in rows; in columns; one example alone, as a row, a column, a vector or a list; a list of (x, y), each a column, or a vector."""
+SINGLE = ("one row", "one column", "vector", LIST)
 """Forms of one example."""
 LABELS = ("as the output", "labels", "labels in a column", "labels in a row")
 
@@ -93,6 +94,8 @@ def put(x: Array, form: str) -> Any:
             return x.T.copy()
         case "vector":
             return x[0].copy()
+        case "list":
+            return x[0].tolist()
         case "column pairs":
             return [row.reshape(-1, 1).copy() for row in x]
     return [row.copy() for row in x]
@@ -104,7 +107,7 @@ def put_target(y: Array, form: str, labels: str) -> Any:
         return put(y, form)
     numbers = y.argmax(axis=1) if y.shape[1] > 1 else y.ravel()
     numbers = numbers.astype(int) if y.shape[1] > 1 else numbers.copy()
-    if form == "vector":
+    if form in ("vector", LIST):
         return numbers[0]
     return {"labels": numbers, "labels in a column": numbers.reshape(-1, 1), "labels in a row": numbers.reshape(1, -1)}[
         labels

@@ -19,7 +19,7 @@ import numpy as np
 
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.dropping import dropped
-from comparisons.check.styles.network_access import Array, Seen, found_arrays, match_gradients
+from comparisons.check.styles.network_access import LIST, Array, Seen, found_arrays, match_gradients
 from comparisons.check.styles.network_arguments import (
     RATE,
     SIZES,
@@ -32,7 +32,7 @@ from comparisons.check.styles.network_arguments import (
     required,
     role,
 )
-from comparisons.check.styles.network_objects import assign, batched, bind, held, returned_names
+from comparisons.check.styles.network_objects import adds_lists, assign, batched, bind, held, returned_names
 from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.unit import UserError, UserFile, set_at_the_top
 
@@ -64,12 +64,25 @@ class Source:
         Of the parameters in the container.
     init : str
         The initialiser; empty if they are globals.
+    around : dict
+        Other global names that the functions need, where they are made later than the functions.
+    known_as : str
+        Global name of the container, where functions reach for it.
+    called : str
+        What the file's script calls the container, for a person.
     """
 
     value: Any
     names: tuple[str, ...]
     places: list[str]
     init: str = ""
+    around: dict[str, Any] = field(default_factory=dict)
+    known_as: str = ""
+    called: str = ""
+
+    def shown(self, name: str) -> str:
+        """A parameter's name as it may stand in the script: `network[0]` for rows of numbers in a list of that name."""
+        return self.called + name.replace("[*]", "") if self.called and name.startswith("[") else name
 
     def name(self, place: str) -> str:
         """What a person calls the parameter at a place."""
@@ -101,8 +114,9 @@ class FunctionAccess:
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the forward function returns."""
-        with self._globals(params, x, y, m), repeated(self.file.namespace):
-            returned = self._call(self.forward_name, self._pool(params, x, y, m))
+        pool = self._pool(params, x, y, m)
+        with self._globals(params, x, y, m, pool), repeated(self.file.namespace):
+            returned = self._call(self.forward_name, pool)
         return Seen(dict(found_arrays(returned, "returned")))
 
     def cost(self, name: str, swapped: bool, params: dict[str, Array], x: Any, y: Any, m: int) -> float:
@@ -115,8 +129,8 @@ class FunctionAccess:
         """
         f = self.file.namespace[name]
         asked = [p.name for p in required(f)]
-        with self._globals(params, x, y, m), repeated(self.file.namespace):
-            pool = self._pool(params, x, y, m)
+        pool = self._pool(params, x, y, m)
+        with self._globals(params, x, y, m, pool), repeated(self.file.namespace):
             returned = self._call(self.forward_name, pool)
             values = list(returned) if isinstance(returned, tuple | list) else [returned]
             names = returned_names(self.file.namespace[self.forward_name])
@@ -142,7 +156,7 @@ class FunctionAccess:
         container = pool["container"]
         shown: dict[str, Array] = {}
         moved: dict[str, Array] = {}
-        with self._globals(params, x, y, m) as namespace, repeated(self.file.namespace):
+        with self._globals(params, x, y, m, pool) as namespace, repeated(self.file.namespace):
             for function in self.recipe:
                 returned = self._call(function, pool)
                 names = returned_names(self.file.namespace[function])
@@ -198,6 +212,8 @@ class FunctionAccess:
             own = dict(zip(self.source.names, parts, strict=True))
         else:
             own = {self.source.name(p): a for p, a in found_arrays(container) if self.source.name(p).isidentifier()}
+            if isinstance(container, dict):
+                own |= {n: v for n, v in container.items() if isinstance(n, str) and isinstance(v, list)}
         return {"x": x, "y": y, TARGET: y, "m": m, "container": container} | own
 
     def _call(self, function: str, pool: dict[str, Any]) -> Any:
@@ -210,10 +226,12 @@ class FunctionAccess:
         missing = name not in self.file.namespace and name in set_at_the_top(self.file.path)
         return (missing and (is_x(name) or is_y(name))) or (isinstance(known, np.ndarray) and is_y(name))
 
-    def _globals(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Patched:
-        extra: dict[str, Any] = {}
+    def _globals(self, params: dict[str, Array], x: Any, y: Any, m: int, pool: dict[str, Any]) -> Patched:
+        extra: dict[str, Any] = {n: SMALL[role(n)][0] if role(n) in SMALL else v for n, v in self.source.around.items()}
+        if self.source.known_as:
+            extra[self.source.known_as] = pool["container"]
         if not self.source.init:
-            extra = {n: a.copy() for n, a in params.items()}
+            extra |= {n: a.copy() for n, a in params.items()}
         for f in (self.file.namespace[n] for n in dict.fromkeys((self.forward_name, *self.recipe))):
             for name in f.__code__.co_names:
                 known = self.file.namespace.get(name)
@@ -270,7 +288,7 @@ def bind_function(f: Callable[..., Any], pool: dict[str, Any], parameters: Itera
         elif name.lower() in lower and name not in ("X", "Y", "x", "y"):
             known[name] = lower[name.lower()]
         elif name == "row" and np.ndim(pool["x"]) == 1 and _drops_label(f):
-            known[name] = np.append(pool["x"], 0.0)
+            known[name] = [*pool["x"], 0.0] if isinstance(pool["x"], list) else np.append(pool["x"], 0.0)
         elif CONTAINER.fullmatch(name) and not is_x(name):
             known[name] = container
         elif re.fullmatch(r"(d?grad\w*|nabla\w*|d(W|w)s?|d(b|B)s?|derivs?|delta\w*)", name) and "grads" in pool:
@@ -292,23 +310,51 @@ def _drops_label(f: Callable[..., Any]) -> bool:
 def find_functions(file: UserFile, taken: frozenset[str]) -> Iterator[Iterable[FunctionAccess]]:
     """Functions that together are a network."""
     functions = {n: f for n, f in file.functions().items() if n not in taken}
-    forward = [n for n in functions if FORWARD.fullmatch(n)]
-    forward.sort(key=lambda n: ("forward" not in n.lower() and "feed" not in n.lower(), "pred" in n.lower()))
+    forward = named_forward(functions)
     if forward:
-        yield _accesses(file, functions, forward)
+        yield accesses(file, functions, forward, itertools.islice(sources(file, functions, forward), 14))
 
 
-def _accesses(file: UserFile, functions: dict[str, Any], forward: list[str]) -> Iterator[FunctionAccess]:
+def named_forward(functions: Iterable[str]) -> list[str]:
+    """Functions that may run a network forward, by their names, the likely ones first."""
+    forward = [n for n in functions if FORWARD.fullmatch(n)]
+    return sorted(forward, key=lambda n: ("forward" not in n.lower() and "feed" not in n.lower(), "pred" in n.lower()))
+
+
+def backward_or_training(name: str) -> bool:
+    """Whether a function of this name may run a network backward, or train it."""
+    return bool(BACKWARD.fullmatch(name) or UPDATE.fullmatch(name) or TRAIN.fullmatch(name))
+
+
+def accesses(
+    file: UserFile, functions: dict[str, Any], forward: list[str], sources: Iterable[Source]
+) -> Iterator[FunctionAccess]:
+    """Ways of running functions as a network: forward and backward, with an update, or one that trains.
+
+    Parameters
+    ----------
+    file : UserFile
+    functions : dict
+        By name.
+    forward : list of str
+        Names of those that may run forward.
+    sources : iterable of Source
+        Where the parameters may come from.
+    """
     backward = [n for n in functions if BACKWARD.fullmatch(n) and n not in forward]
     update = [n for n in functions if UPDATE.fullmatch(n)]
     train = [n for n in functions if TRAIN.fullmatch(n) and n not in forward]
-    for source in itertools.islice(sources(file, functions, forward), 14):
+    for source in sources:
         recipes: list[tuple[str, ...]] = []
         for f, b in itertools.product(forward[:3], backward[:3]):
             recipes += [(f, b), (b,), *((f, b, u) for u in update[:2] if u != b)]
         recipes += [(t,) for t in [*train, *update][:3]]
         for recipe in recipes:
             rated = any(role(p.name) == "rate" for r in recipe for p in parameters_of(functions[r]))
+            used = {n for r in recipe for n in functions[r].__code__.co_names}
+            rated = rated or any(role(n) == "rate" for n in used & source.around.keys())
+            lists = any("[*]" in p for p in source.places) and adds_lists(*(functions[r] for r in (*forward, *recipe)))
+            forms = FunctionAccess.forms
             yield FunctionAccess(
                 file,
                 source,
@@ -318,6 +364,7 @@ def _accesses(file: UserFile, functions: dict[str, Any], forward: list[str]) -> 
                 file.own[recipe[-1]],
                 tuple(dict.fromkeys((forward[0], *recipe))),
                 RATE if rated else None,
+                forms=(LIST, *forms) if lists else forms,
                 batched=any(batched(functions[r]) for r in recipe),
             )
 

@@ -18,6 +18,7 @@ from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.dropping import dropped
 from comparisons.check.styles.network_access import (
+    LIST,
     Array,
     Seen,
     found_arrays,
@@ -304,7 +305,7 @@ class ObjectAccess:
 
     def forward(self, params: dict[str, Array], x: Any, y: Any, m: int) -> Seen:
         """What the forward method returns and leaves behind."""
-        if isinstance(x, list):
+        if is_pairs(x):
             each = [self.forward(params, one, y, 1).arrays for one in x]
             return Seen(
                 {p: np.stack([e[p].ravel() for e in each], axis=1) for p in each[0] if all(p in e for e in each)}
@@ -322,7 +323,7 @@ class ObjectAccess:
         """What the recipe returns, leaves behind and changes."""
         made = self.instance.made(params, x, y)
         pool: dict[str, Any] = {"x": x, "y": y, "training": True}
-        if isinstance(x, list):
+        if is_pairs(x):
             pool["pairs"] = list(zip(x, y, strict=True))
         before = held(made)
         before = {p: a.copy() for p, a in before.items()}
@@ -362,6 +363,19 @@ class ObjectAccess:
         f = getattr(made, method)
         args = bind(f, pool)
         return self.instance.file.call(f, **args)
+
+
+def is_pairs(x: Any) -> bool:
+    """Whether a batch is a list of examples, not one example that is a list of numbers."""
+    return isinstance(x, list) and isinstance(x[0], np.ndarray)
+
+
+_ADDS_LISTS = re.compile(r"\+ ?\[|\] ?\+|\.append\(1|\.insert\(|\.extend\(")
+
+
+def adds_lists(*things: Any) -> bool:
+    """Whether code puts a list before or behind another, such as `inputs + [1]`, which means something else for arrays."""
+    return any(_ADDS_LISTS.search(source_of(thing)) for thing in things)
 
 
 _BATCHED = re.compile(r"\.shape\[|axis|keepdims|mean\(|\.sum\(|/ ?m\b|/ ?n\b|1\.?/ ?\(?m\b")
@@ -478,15 +492,22 @@ def find_objects(file: UserFile, taken: frozenset[str]) -> Iterator[Iterator[Obj
         if name in taken:
             continue
         methods = {n for n in dir(cls) if callable(getattr(cls, n, None))}
-        forward = [n for n in _called(FORWARD, methods) if n != "__call__" or n in vars(cls)]
-        # bpnn.py and its descendants update their activations, from inputs alone.
-        if "update" in forward and [is_x(p.name) for p in required(cls.update)][-1:] != [True]:  # type: ignore[attr-defined]
-            forward.remove("update")
+        forward = forward_methods(cls)
         if not forward:
             continue
         yield itertools.chain.from_iterable(
-            _accesses(file, name, instance, forward, methods) for instance in itertools.islice(instances(file, cls), 2)
+            accesses(file, name, instance, forward, methods) for instance in itertools.islice(instances(file, cls), 2)
         )
+
+
+def forward_methods(cls: type) -> list[str]:
+    """Methods of a class that may run it forward, the likely ones first."""
+    methods = {n for n in dir(cls) if callable(getattr(cls, n, None))}
+    forward = [n for n in _called(FORWARD, methods) if n != "__call__" or n in vars(cls)]
+    # bpnn.py and its descendants update their activations, from inputs alone.
+    if "update" in forward and [is_x(p.name) for p in required(cls.update)][-1:] != [True]:  # type: ignore[attr-defined]
+        forward.remove("update")
+    return forward
 
 
 def _called(names: tuple[str, ...], methods: set[str]) -> list[str]:
@@ -494,9 +515,10 @@ def _called(names: tuple[str, ...], methods: set[str]) -> list[str]:
     return [m for n in names for m in (n, f"_{n}") if m in methods]
 
 
-def _accesses(
+def accesses(
     file: UserFile, name: str, instance: Instance, forward: list[str], methods: set[str]
 ) -> Iterator[ObjectAccess]:
+    """Ways of running a network that is an object: each of its forward methods with each that goes back or trains."""
     backward = _called(BACKWARD, methods)
     training = _called(TRAIN, methods)
     if instance.later:
@@ -505,7 +527,9 @@ def _accesses(
     for b in backward:
         recipes += [(forward[0], b), (b,)]
     recipes += [(t,) for t in training]
-    forms = ("rows", "columns", "one row", "one column", "vector")
+    forms: tuple[str, ...] = ("rows", "columns", "one row", "one column", "vector")
+    if any("[*]" in place for place in instance.places) and adds_lists(instance.cls):
+        forms = (LIST, *forms)
     ways = [(f, recipe) for recipe in recipes for f in forward[:1]]
     # A class with several: `predict` may give class numbers, where another gives what they are made of.
     ways += [(f, recipe) for f in forward[1:3] for recipe in recipes[:4]]

@@ -21,6 +21,7 @@ from comparisons.check.models import Base
 from comparisons.check.styles.cost_beside import Beside, contradicting
 from comparisons.check.styles.dropping import KEEP, Dropping, draws
 from comparisons.check.styles.network_access import LABELS, SINGLE, Access, Array, as_rows, put, put_target
+from comparisons.check.styles.network_built import find_built
 from comparisons.check.styles.network_costs import cost_beside, cost_value
 from comparisons.check.styles.network_differences import (
     Drawn,
@@ -32,7 +33,7 @@ from comparisons.check.styles.network_differences import (
     right,
     shapes_of,
 )
-from comparisons.check.styles.network_functions import find_functions
+from comparisons.check.styles.network_functions import FunctionAccess, find_functions
 from comparisons.check.styles.network_mending import mended
 from comparisons.check.styles.network_objects import find_objects
 from comparisons.check.styles.network_reading import (
@@ -63,6 +64,7 @@ FORM_TITLES = {
     "one row": "one example at a time, as a row",
     "one column": "one example at a time, as a column",
     "vector": "one example at a time, as a vector",
+    "list": "one example at a time, as a list",
     "column pairs": "a batch is a list of (x, y), each a column",
     "vector pairs": "a batch is a list of (x, y), each a vector",
 }
@@ -107,7 +109,7 @@ class Networks:
         units: list[Unit] = []
         self._left = 2 * SECONDS
         used: set[str] = set(taken)
-        finders: tuple[Finder, ...] = (find_objects, find_functions, find_scripts)
+        finders: tuple[Finder, ...] = (find_objects, find_functions, find_built, find_scripts)
         for finder in finders:
             for group in finder(file, frozenset(used)):
                 accesses = list(itertools.islice(group, MOST))
@@ -311,10 +313,11 @@ def _unit(access: Access, reading: Reading) -> Unit:
     names |= {f"dense{i}.b": b for i, b in enumerate(reading.chain.biases, start=1) if b is not None}
     if reading.chain.augmented:
         names |= {
-            f"dense{i}.b": f"the bias in {w}"
+            f"dense{i}.b": f"the bias in {_shown(access, w)}"
             for i, w in enumerate(reading.chain.weights, start=1)
             if reading.chain.in_row(i - 1)
         }
+    names = {tensor: _shown(access, name) for tensor, name in names.items()}
     short = {name: re.sub(r"^.*\['(\w+)'\]$", r"\1", name) for name in names.values()}
     if len(set(short.values())) == len(short):
         names = {tensor: short[name] for tensor, name in names.items()}
@@ -329,6 +332,11 @@ def _unit(access: Access, reading: Reading) -> Unit:
         tuple(_assumptions(access, reading)),
         tuple(_alternatives(reading)),
     )
+
+
+def _shown(access: Access, name: str) -> str:
+    """What a person calls a parameter."""
+    return access.source.shown(name) if isinstance(access, FunctionAccess) else name
 
 
 def _with_cost(unit: Unit, cost: Beside | None, file: UserFile) -> Unit:
@@ -350,7 +358,7 @@ SEEDS = 8
 def _numeric_unit(access: Access, reading: NumericReading) -> Unit:
     n, single = reading.chain.sizes[0], reading.form in SINGLE
     cases = [Case(f"check/{access.name}/{m}", architecture(), (m,), (n,)) for m in ((1,) if single else (5,))]
-    names = {f"network.{name}": name for name in access.parameters}
+    names = {f"network.{name}": _shown(access, name) for name in access.parameters}
     assumptions: tuple[str, ...] = (
         FORM_TITLES[reading.form] + _targets(reading.labels, reading.chain.sizes[-1]),
         f"the loss is the {reading.loss}",
