@@ -33,6 +33,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     # Sums
     (r"summed over (?:everything|the features)", "sum over the examples alone: {axis}"),
     (r"not summed over the examples", "sum over the examples: {axis}"),
+    (r"gradient of one use: (.+)\[(\S+)\] \+?= (.+) adds once", r"write \1.index_put_((\2,), \3, accumulate=True)"),
     (r"of a token that comes several times|a\[indices\] \+= ", "add with np.add.at, which counts an index as often as it comes"),
     (r"overwritten instead of accumulated|= for \+=|assigned, not accumulated", "accumulate: += in place of ="),
     (r"only the (?:last|first) (\w+) is counted", r"add up all of them, not only that \1"),

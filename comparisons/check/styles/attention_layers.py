@@ -28,6 +28,11 @@ _SIZES = {
     "rate": ("dropout", "dropoutrate", "pdrop", "rate"),
     "step size": ("lr", "learningrate", "eta", "alpha"),
 }
+_MATRIX = re.compile(
+    r"(w|weights?)(?P<after>q|k|v|o|keys?|quer(y|ies)|values?|out\w*)|(?P<before>q|k|v|o|keys?|quer(y|ies)|values?)(w|weights?|matrix|proj)"
+)
+KEYS, VALUES = 3, 5
+"""Widths of keys and of values, where matrices are handed over: a matrix that is not turned does not fit."""
 
 
 @dataclass
@@ -40,11 +45,14 @@ class AttentionLayer:
     cls : type
     shape : tuple of int
         Of an input.
+    widths : tuple of int
+        Of keys and of values, where the constructor is given matrices.
     """
 
     file: UserFile
     cls: type
     shape: tuple[int, ...]
+    widths: tuple[int, int] = (N, N)
 
     def _made(self) -> Any:
         given: dict[str, Any] = {}
@@ -53,6 +61,8 @@ class AttentionLayer:
             kind = next((k for k, names in _SIZES.items() if wanted in names), "")
             if kind in ("heads", "steps", "rate", "step size"):
                 given[p.name] = {"heads": HEADS, "steps": T, "rate": 0.0, "step size": 1e-3}[kind]
+            elif matrix := _MATRIX.fullmatch(wanted):
+                given[p.name] = np.zeros(_of_matrix((matrix["after"] or matrix["before"])[0], self.widths))
             elif p.default is p.empty:
                 given[p.name] = N
         np.random.seed(0)  # noqa: NPY002
@@ -117,11 +127,19 @@ class AttentionLayer:
             )
 
 
+def _of_matrix(letter: str, widths: tuple[int, int]) -> tuple[int, int]:
+    """Shape of the matrix that makes queries, keys, values or the output."""
+    keys, values = widths
+    return {"v": (N, values), "o": (values, N)}.get(letter, (N, keys))
+
+
 def find_attention_layers(file: UserFile, taken: frozenset[str]) -> Iterator[AttentionLayer]:
     """Classes that are called attention and have both passes."""
     for name, cls in file.classes().items():
         if name in taken or not _NAMED.search(name.lower()) or inspect.isabstract(cls):
             continue
         if method(cls, FORWARD) and method(cls, BACKWARD):
+            given = any(_MATRIX.fullmatch(plain(p.name)) for p in parameters(cls))
             for shape in ((M, T, N), (T, N), (M, HEADS, T, N)):
-                yield AttentionLayer(file, cls, shape)
+                for widths in ((KEYS, VALUES), (N, N)) if given else ((N, N),):
+                    yield AttentionLayer(file, cls, shape, widths)

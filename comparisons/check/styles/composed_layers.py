@@ -248,7 +248,7 @@ def claimed(thing: Any, new: dict[Place, Array], place: Place) -> Array | None:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"^(grad(ient)?s?|dl|d|delta)(?=.)|(grad(ient)?)$", "", name)
+    return re.sub(r"^(grad(ient)?s?|dld|dl|d|delta)(?=.)|(grad(ient)?)$", "", name)
 
 
 def layers_in(file: UserFile, thing: Any) -> list[Any]:

@@ -248,6 +248,11 @@ class Objective:
             return None, values
         return replace(self, template=template), values | dict.fromkeys(strong, 0.0)
 
+    @property
+    def penalised(self) -> bool:
+        """Whether regularisers take part, with a strength that shows."""
+        return self._without_strength({})[0] is not None
+
     def _too_late(self, values: dict[str, Any], inner: dict[str, Array], name: str) -> Iterator[tuple[str, Array]]:
         """What an update comes to that sees numbers which have been updated already: elements before, or other parameters."""
         cost, place = self._as_function_of(name, values, inner), self._place(name, values, inner)

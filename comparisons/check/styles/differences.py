@@ -24,9 +24,11 @@ from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
 from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
 from comparisons.check.styles.factorisations import Factorisation, find_factorisations
+from comparisons.check.styles.fed_objects import find_fed
 from comparisons.check.styles.function_pairs import FunctionPair, find_function_pairs
 from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up
 from comparisons.check.styles.kept_gradients import find_kept
+from comparisons.check.styles.linear_models import find_linear
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
 from comparisons.check.styles.network_objects import returned_names
@@ -36,6 +38,7 @@ from comparisons.check.styles.opened_training import find_opened
 from comparisons.check.styles.sampled_words import SampledWords, find_sampled_words
 from comparisons.check.styles.stacked_policies import StackedPolicy, find_stacked_policies
 from comparisons.check.styles.staged_costs import find_staged
+from comparisons.check.styles.tensor_scripts import TensorScript, find_tensor_scripts
 from comparisons.check.styles.trained_inside import TrainedInside, find_trained_inside
 from comparisons.check.styles.unknown_layers import UnknownLayer, find_unknown_layers
 from comparisons.check.unit import Twinless, Unit, UserError, UserFile
@@ -127,6 +130,7 @@ Thing = (
     | Factorisation
     | TrainedInside
     | SampledWords
+    | TensorScript
 )
 
 
@@ -160,7 +164,8 @@ class Differences(Twinless):
                 | FunctionPair
                 | Factorisation
                 | TrainedInside
-                | SampledWords,
+                | SampledWords
+                | TensorScript,
             ):
                 assumptions = [*thing.remarks, *assumptions]
             if isinstance(thing, Elementwise):
@@ -178,7 +183,7 @@ class Differences(Twinless):
             self._things[members[0]] = thing
             if isinstance(thing, ComposedLayer):
                 file.notes[:] = [n for n in file.notes if not n.startswith(f"{members[0]} is not compared")]
-            at = thing.line if isinstance(thing, Objective) else file.own[members[0]]
+            at = thing.line if isinstance(thing, Objective | TensorScript) else file.own[members[0]]
             settings = thing.settings if isinstance(thing, FunctionPair) else 1
             cases = tuple(
                 Case(f"check/{members[0]}/differences{i or ''}", architecture(), (SHAPE[0],), (SHAPE[1],))
@@ -240,20 +245,26 @@ class Differences(Twinless):
         for objective in whole_softmax.settled(file, lambda: find_objectives(file, taken)):
             done |= set(objective.members)
             yield objective, objective.title, objective.members
-        for find in (find_staged, find_kept, find_begun, find_online, find_sampled_words):
+        for find in (find_staged, find_kept, find_begun, find_online, find_sampled_words, find_fed):
             for found in find(file, taken, done):
                 done |= set(found.members)
                 yield found, found.title, found.members
         # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
         compared = {member.partition(".")[0] for member in done if "." in member}
-        for opened in find_opened(file, taken | compared):
+        costs = [t for t in self._things.values() if isinstance(t, Objective)]
+        for opened in find_opened(file, taken | compared, frozenset(c.owner for c in costs if c.penalised)):
+            done |= set(opened.members)
             yield opened, opened.title, opened.members
+        for linear in find_linear(file, taken, done):
+            yield linear, linear.title, linear.members
         for script in find_opened_scripts(file, taken):
             yield script, script.title, script.members
         for unknown in find_unknown_layers(file, taken):
             if not unknown.agrees and layers_in(file, unknown.template):
                 continue  # what is wrong is one of its layers, or it has been looked at as a whole
             yield unknown, "layer", (unknown.cls.__name__,)
+        for written in find_tensor_scripts(file, taken):
+            yield written, written.title, written.members
 
 
 class ComposedLayers(Differences):

@@ -139,8 +139,8 @@ def data_attributes(made: Any) -> tuple[str, str]:
 def _settled(made: Any) -> Any:
     """The object set to one epoch."""
     for name, value in list(vars(made).items()):
-        if type(value) is int and role(name) == "epochs":
-            setattr(made, name, 1)
+        if type(value) in (int, float) and role(name) == "epochs" and value >= 1:
+            setattr(made, name, 1)  # 1e4 as well as 10000
         elif type(value) is float and role(name) == "rate":
             setattr(made, name, RATE)
     return made

@@ -252,7 +252,7 @@ def _settle(made: Any) -> None:
             continue
         if is_rate(name):
             setattr(made, name, RATE)
-        elif role(name) == "epochs" and isinstance(value, int):
+        elif role(name) == "epochs" and value >= 1:
             setattr(made, name, 1)
 
 
@@ -268,7 +268,11 @@ def _fitted(file: UserFile, made: Any) -> Any:
             continue
         for shape, target in itertools.product(((M, N), (M,), (M, 1)), (rng.uniform(0, 1, M), np.arange(M) % 2)):
             own = copy.deepcopy(made)
-            given = {p.name: RATE if is_rate(p.name) else 1 for p in required(f) if p.name not in asked}
+            given = {
+                p.name: RATE if is_rate(p.name) else 1
+                for p in parameters_of(f)
+                if p.name not in asked and (p.default is p.empty or role(p.name) == "epochs")
+            }
             with suppress(UserError):
                 file.call(getattr(own, name), **{asked[0]: rng.uniform(0, 1, shape), asked[1]: target.copy()}, **given)
                 if all(np.isfinite(a).all() for a in held(own).values() if a.dtype.kind == "f"):
@@ -303,6 +307,7 @@ def _ways(base: Online, step: Callable[..., Any], cost: Callable[..., Any], is_c
         for n in asked
         if n not in names
     }
+    fixed |= {p.name: Given("fixed", value=1) for p in parameters_of(step) if role(p.name) == "epochs"}
     lists = [choices(n, widths, position == 0) for position, n in enumerate(names)]
     places = itertools.product(*(range(len(some)) for some in lists))
     for chosen in sorted(itertools.islice(places, 5000), key=sum)[:WAYS]:

@@ -102,7 +102,13 @@ def nested_loops(loop: ast.stmt) -> list[ast.For]:
     return [s for s in _statements(getattr(loop, "body", [])) if isinstance(s, ast.For)]
 
 
-def compiled(file: UserFile, owner: str, name: str, first: bool = False) -> FunctionType | None:
+def compiled(
+    file: UserFile,
+    owner: str,
+    name: str,
+    first: bool = False,
+    change: Callable[[ast.FunctionDef], object] = lambda function: None,
+) -> FunctionType | None:
     """The opened function; None if it has no loop.
 
     Parameters
@@ -111,9 +117,13 @@ def compiled(file: UserFile, owner: str, name: str, first: bool = False) -> Func
     owner, name : str
     first : bool
         Whether loops in the training loop turn once, too: then it sees the first example, or the first batch.
+    change : callable
+        What else is done to its syntax, in place.
     """
     original = definition(file, owner, name)
     function = copy.deepcopy(original)
+    if function is not None:
+        change(function)
     loop = training_loop(function) if function is not None else None
     if function is None or loop is None:
         return None
@@ -224,7 +234,7 @@ def instead(name: str, value: float, rate: float) -> float | None:
     match role(name):
         case "rate" if isinstance(value, float | np.floating) or value == 1:
             return rate
-        case "epochs" if isinstance(value, int):
+        case "epochs" if isinstance(value, int) or (value >= 1 and float(value).is_integer()):
             return 1
         case "momentum" if re.fullmatch(r"_?(momentum|mu)", name.lower()):
             return 0.0

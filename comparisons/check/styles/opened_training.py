@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
 from comparisons.check.styles.costs import MOST, NEAR
@@ -50,6 +51,8 @@ WAYS = 24
 """Ways of filling the arguments that are tried."""
 _WORDS = ("we", "go", "far", "away", "home", "now", "soon")
 _VOCABULARY = re.compile(r"\w*(vec(tor)?_?map|word_?vec\w*|word_to_vec\w*|glove\w*|embeddings?(_(map|dict|index))?)", re.IGNORECASE)  # fmt: skip
+_PENALISED = re.compile(r"penalty|penali[sz]|regulari[sz]", re.IGNORECASE)
+"""In a class with such words `gamma` is the strength of the penalty."""
 _LIKELIHOOD = re.compile(r"\w*(likelihood|reward)\w*|ll", re.IGNORECASE)
 
 
@@ -144,7 +147,7 @@ class Opened(Glanced):
         f, missing = self._opened()
         made = copy.deepcopy(self.template)
         settle_numbers(made, rate)
-        turn = Turn(inner, rate)
+        turn = self._turn(inner, rate)
         given = {n: v.copy() if isinstance(v, np.ndarray) else copy.copy(v) for n, v in values.items()}
         given |= {n: rate for n in given if role(n) == "rate"}
         own = {n: v for n in self.file.own if (v := self._global(n, rate)) is not None}
@@ -154,6 +157,9 @@ class Opened(Glanced):
             arguments = {p.name: given[p.name] for p in parameters_of(f) if p.name in given}
             self.file.call(MethodType(f, made) if self.owner else f, **arguments)
         return turn
+
+    def _turn(self, inner: dict[str, Array], rate: float) -> Turn:
+        return Turn(inner, rate)
 
     def _global(self, name: str, rate: float) -> float | None:
         value = self.file.namespace.get(name)
@@ -192,17 +198,17 @@ def _first(value: Any) -> Any:
     return value[:1] if isinstance(value, list) else value
 
 
-def find_opened(file: UserFile, taken: frozenset[str]) -> Iterator[Opened]:
-    """Training functions and methods that run, and whose cost depends on what they move."""
+def find_opened(file: UserFile, taken: frozenset[str], whole: frozenset[str] = frozenset()) -> Iterator[Opened]:
+    """Training functions and methods that run, and whose cost depends on what they move; none of classes that are compared as a whole."""
     for name, f in file.functions().items():
         if name not in taken and _likely(file, "", name):
             base = Opened(file, "", name, name, updates=True)
-            yield from _unguarded(_settled(base, _arguments(f, False)))
+            yield from _unguarded(_settled(base, asked(f, False)))
     for owner, cls in file.classes().items():
-        for name, f in list(vars(cls).items()):
+        for name, f in list(vars(cls).items()) if owner not in whole else ():
             if not isinstance(f, FunctionType) or name.startswith("__") or not _likely(file, owner, name):
                 continue
-            for template in _templates(file, cls):
+            for template in templates(file, cls):
                 strong = any(
                     STRENGTHS.fullmatch(n) and v == STRENGTH for n, v in vars(template).items() if type(v) is float
                 )
@@ -210,7 +216,7 @@ def find_opened(file: UserFile, taken: frozenset[str]) -> Iterator[Opened]:
                     break  # what took it compared all but a regulariser
                 found = list(
                     _unguarded(
-                        _settled(Opened(file, owner, name, name, template=template, updates=True), _arguments(f, True))
+                        _settled(Opened(file, owner, name, name, template=template, updates=True), asked(f, True))
                     )
                 )
                 yield from found
@@ -240,7 +246,7 @@ def _likely(file: UserFile, owner: str, name: str) -> bool:
     return any(role(n) == "rate" for n in names) and any(COST.fullmatch(n) for n in names)
 
 
-def _arguments(f: Callable[..., Any], method: bool) -> list[str]:
+def asked(f: Callable[..., Any], method: bool) -> list[str]:
     """Arguments that are given: those that must be, and those that the way of training depends on."""
     found = parameters_of(f)[method:]
     steering = ("rate", "epochs", "batch_size", "flag")
@@ -256,7 +262,7 @@ def _arguments(f: Callable[..., Any], method: bool) -> list[str]:
     ]
 
 
-def _templates(file: UserFile, cls: type) -> Iterator[Any]:
+def templates(file: UserFile, cls: type) -> Iterator[Any]:
     """Objects with small sizes, and with a regulariser where they may have one."""
     own = {p.name: p for p in parameters_of(cls)}
     more: dict[str, Any] = {}
@@ -273,7 +279,7 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
         }.get(role(name))
         if small is not None:
             more[name] = small
-        elif STRENGTHS.fullmatch(name):
+        elif STRENGTHS.fullmatch(name) or (name == "gamma" and _PENALISED.search(source_of(cls))):
             more[name] = STRENGTH
         elif re.fullmatch(r"_?(momentum|mu)|decrease_const|decay_?rate", name):
             more[name] = 0.0

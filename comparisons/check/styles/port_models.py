@@ -93,7 +93,22 @@ def made(file: UserFile, name: str) -> Any:
         # Layers without names get those that they have in a new program.
         sys.modules["keras"].backend.clear_session(free_memory=False)
     with warnings.catch_warnings(action="ignore"):
-        return file.call(found, *given[0], **given[1])
+        returned = file.call(found, *given[0], **given[1])
+    i = _whole(returned)
+    return returned if i is None else returned[i]
+
+
+def _whole(returned: Any) -> int | None:
+    """Of several models that come back, such as an autoencoder with its two halves, the one with most weights."""
+    if not isinstance(returned, tuple | list):
+        return None
+    weights = [_weights(m) if ports.framework(type(m)) is not None else -1 for m in returned]
+    return max(range(len(weights)), key=weights.__getitem__) if max(weights, default=-1) > 0 else None
+
+
+def _weights(model: Any) -> int:
+    """How many arrays a model has."""
+    return len(model.weights) if ports.framework(type(model)) == "tensorflow" else len(model.state_dict())
 
 
 def guessed(file: UserFile, name: str) -> list[str]:
@@ -112,7 +127,9 @@ def calls_to_make(file: UserFile, name: str) -> str | None:
     if not callable(found) or ports.framework(type(found)) is not None:
         return name
     args, kwargs = _given(file, name, found) or ((), {})
-    return f"{name}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
+    i = _whole(file.call(found, *args, **kwargs))
+    call = f"{name}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
+    return call if i is None else f"{call}[{i}]"
 
 
 def source(file: UserFile, name: str) -> str:

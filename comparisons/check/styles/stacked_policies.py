@@ -7,6 +7,7 @@ output before its sigmoid or softmax.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -165,8 +166,8 @@ def _made(
 ) -> StackedPolicy | None:
     """The two functions with an observation of the size that they can be run on."""
     sizes = smaller_sizes(arrays.values())
-    shapes = {n: tuple(sizes.get(k, k) for k in a.shape) for n, a in arrays.items()}
-    if sum(int(np.prod(s)) for s in shapes.values()) > MOST:
+    shapes = {n: tuple(int(sizes.get(k, k)) for k in np.shape(a)) for n, a in arrays.items()}
+    if sum(math.prod(s) for s in shapes.values()) > MOST:
         return None
     for size in dict.fromkeys(k for s in shapes.values() for k in s):
         found = StackedPolicy(file, *pair, model, shapes, observations, size)
