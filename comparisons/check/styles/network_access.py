@@ -128,7 +128,7 @@ def as_rows(a: Array, m: int, k: int, form: str) -> Array | None:
     return None
 
 
-def found_arrays(value: Any, prefix: str = "", depth: int = 4) -> Iterator[tuple[str, Array]]:
+def found_arrays(value: Any, prefix: str = "", depth: int = 6) -> Iterator[tuple[str, Array]]:
     """All numeric arrays in nested containers and in attributes of the file's own objects, by place."""
     value = seen(value)
     if isinstance(value, np.ndarray | np.floating) or (isinstance(value, float) and not isinstance(value, bool)):

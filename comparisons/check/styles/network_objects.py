@@ -202,7 +202,8 @@ def assign(owner: Any, place: str, a: Array) -> None:
     elif isinstance(container, np.ndarray):
         container[key] = value
     else:
-        setattr(container, str(key), value)
+        listed = isinstance(getattr(container, str(key), None), list)
+        setattr(container, str(key), a.tolist() if listed else value)
 
 
 _OTHER = re.compile(r"^(x|y|yh|y_?hat|y_?pred\w*|dims?|sizes?|input|inputs|output|outputs|target|targets|a\d*|z\d*|l\d|layer\d|delta\w*|error\w*|loss\w*|cost\w*|v\w?\d*|m\w?\d*|s\w?\d*|velocity\w*|mask\w*|cache\w*|prev\w*|last\w*|activations?|zs|lr|alpha|eta|\w*rate|momentum|epsilon|lambda\w*|reg\w*|acc\w*|history|seed)$", re.IGNORECASE)  # fmt: skip

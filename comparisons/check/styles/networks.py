@@ -51,10 +51,11 @@ from comparisons.check.styles.network_reading import (
 )
 from comparisons.check.styles.network_scripts import ScriptAccess, find_scripts
 from comparisons.check.styles.network_sums import EXAMPLES, derived_sums, summed
+from comparisons.check.styles.opened_training import learns_squares
 from comparisons.check.unit import Unit, UserError, UserFile
 from comparisons.plan import plan
 from comparisons.trace import Model
-from scratch import Loss, MeanSquaredError, architecture
+from scratch import BinaryCrossEntropy, Loss, MeanSquaredError, Sigmoid, architecture
 from scratch.network import Pass
 
 COLUMNS = "examples are columns"
@@ -123,7 +124,7 @@ class Networks:
                 for unit in found:
                     if unit is not None:
                         units.append(unit)
-                        used |= {member.partition(".")[0] for member in unit.members}
+                        used |= {*unit.members, *(member.partition(".")[0] for member in unit.members)}
         file.mutated.clear()
         return units
 
@@ -138,8 +139,12 @@ class Networks:
             known.reading = replace(known.reading, arch=replace(known.reading.arch, loss=loss))
             told = f"{known.cost.told}; for that one the derivative of the last activation cancels, and a - y is left"
             known.cost = replace(known.cost, wrong=True, told=told)
+        told = _printed_instead(known)
+        if told:
+            known.reading = replace(known.reading, arch=replace(known.reading.arch, loss=BinaryCrossEntropy()))
         self._known[known.access.name] = known
-        return _with_cost(_unit(known.access, known.reading), known.cost, known.access.file)
+        unit = _with_cost(_unit(known.access, known.reading), known.cost, known.access.file)
+        return replace(unit, options=unit.options | {"cause": told}) if told else unit
 
     def _with_dropout(self, accesses: list[Access], known: list[Known]) -> Unit | None:
         """The same network with its dropout, if it has some that can be switched on."""
@@ -337,6 +342,16 @@ def _unit(access: Access, reading: Reading) -> Unit:
 def _shown(access: Access, name: str) -> str:
     """What a person calls a parameter."""
     return access.source.shown(name) if isinstance(access, FunctionAccess) else name
+
+
+def _printed_instead(known: Known) -> str:
+    """What is to be said of a squared error's gradients, where the training function itself calculates a cross-entropy; else nothing."""
+    arch = known.reading.arch
+    if known.cost is not None or not isinstance(arch.loss, MeanSquaredError):
+        return ""
+    if not isinstance(arch.layers[-1][1], Sigmoid) or known.reading.agreeing < known.reading.total:
+        return ""
+    return learns_squares(known.access.file, known.access.members)
 
 
 def _with_cost(unit: Unit, cost: Beside | None, file: UserFile) -> Unit:

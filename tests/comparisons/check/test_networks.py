@@ -17,6 +17,7 @@ RIGHT = {
     "network_lists_of_columns": {"Network.backprop"},
     "network_data_in_constructor": {"NeuralNetwork.backprop"},
     "network_gradients_from_cost_prime": {"Neural_Network.costFunctionPrime"},
+    "network_loop_calls_train": {"Neural_Network.backward"},  # and no loop, which calls it
     "network_query_and_train": {"neuralNetwork.train"},
     "network_softmax_labels": {"NeuralNetwork.backward"},
     "network_negative_gradients": {"NN.backpropagation"},
@@ -31,6 +32,7 @@ RIGHT = {
     "network_fit_logistic": {"LogisticRegression.fit"},
     "network_unknown_activation": {"MLP.backward"},
     "network_of_neurons": {"update_weights"},
+    "network_of_neuron_objects": {"NeuralNetwork.train"},
     "network_of_numbers": {"OurNeuralNetwork.train"},
     "network_weight_decay": {"Net.backward"},
     "network_bias_in_theta": {"NN.backprop"},
@@ -177,6 +179,13 @@ MISTAKES = {
         "hidden_deltas[j] = error",
         "wi[*]",
         "derivative of the activation is left out",
+    ),
+    "derivative of a hidden neuron forgotten": (
+        "network_of_neuron_objects",
+        "pd_hidden[h] = d_error * neuron.pd_output_wrt_net_input()",
+        "pd_hidden[h] = d_error",
+        "hidden_layer.neurons[*].weights",
+        "",
     ),
     "weights updated first, numbers in lists": (
         "network_bias_unit",
