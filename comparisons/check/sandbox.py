@@ -52,6 +52,7 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._watch: Watch | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._excluded: dict[str, str] = {}
 
     def __enter__(self) -> Sandbox:
@@ -154,10 +155,16 @@ class Sandbox:
         with Listener(authkey=key) as listener:
             # The user's folder must not hide installed modules: -P keeps the present one off the path.
             start = "from comparisons.check.worker import main; main()"
-            command = [sys.executable, "-P", "-c", start, str(listener.address), str(self._path), str(told)]
+            path = os.path.abspath(self._path)
+            command = [sys.executable, "-P", "-c", start, str(listener.address), path, str(told)]
             quiet = {"BACKPROOF_KEY": key.hex(), "MPLBACKEND": "Agg", **FRAMEWORKS["tensorflow"].environment}
+            if searched := os.environ.get("PYTHONPATH"):
+                quiet["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, searched.split(os.pathsep)))
+            # What the code saves, pictures and weights, must not overwrite what lies in the present folder.
+            self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             self._process = subprocess.Popen(
                 command,
+                cwd=self._folder.name,
                 env=os.environ | quiet,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -193,7 +200,9 @@ class Sandbox:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._connection = self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._connection = self._process = self._folder = None
 
 
 def _crowd() -> float:

@@ -60,6 +60,17 @@ def test_hostile_code_is_survived_and_told(tmp_path: Path) -> None:
     assert found["mutates"].remarks == ("mutates changes its argument upstream in place",)
 
 
+def test_what_the_code_saves_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("weights.txt").write_text("of a month's training")
+    save = "np.savetxt('weights.txt', W); np.savetxt('more.txt', W)"
+    Path("mine.py").write_text(HEAD + LAYER.format(name="saves", body=save))
+    (found,) = check(Path("mine.py"), ("torch",)).checked
+    assert verdict(found) == "match"
+    assert Path("weights.txt").read_text() == "of a month's training"
+    assert not Path("more.txt").exists()
+
+
 def test_what_ends_the_process_while_a_file_is_looked_through_is_left_out(tmp_path: Path) -> None:
     text = (
         LAYER.format(name="good", body="pass")
