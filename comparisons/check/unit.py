@@ -188,6 +188,8 @@ class UserFile:
         A function as it is tried with an edit.
     edits : list of ast.stmt
         Statements as they have mended something.
+    partly : frozenset of str
+        Classes of which no more than an activation function has been compared.
     on_tensors : bool
         Whether its functions take torch's tensors; they are called with arrays all the same, see `tensors`.
     """
@@ -201,6 +203,7 @@ class UserFile:
     attempts: Attempts = field(default_factory=Attempts)
     edited: ast.FunctionDef | None = None
     edits: list[ast.stmt] = field(default_factory=list)
+    partly: frozenset[str] = frozenset()
     on_tensors: bool = False
 
     def functions(self) -> dict[str, Callable[..., Any]]:

@@ -92,6 +92,7 @@ def find(file: UserFile) -> Found:
     held: list[Unit] = []
     taken: set[str] = set()
     for style in STYLES.values():
+        file.partly = _partly(units)
         try:
             recognised = style.find(file, frozenset(taken))
         except Exception as error:  # one way of writing that we misread must not hide the others
@@ -115,6 +116,12 @@ def find(file: UserFile) -> Found:
     compared = {f"{name} is not compared" for unit in units for name in {*unit.members, *_names(unit)}}
     notes = (note for note in file.notes if note.partition(":")[0] not in compared)
     return Found(tuple(units), tuple(n for n in own if n not in taken), tuple(notes))
+
+
+def _partly(units: list[Unit]) -> frozenset[str]:
+    """Classes of which no more than an activation function has been compared."""
+    activations = {name for unit in units if unit.style == "activations" for name in _names(unit)}
+    return frozenset(activations.difference(*(_names(unit) for unit in units if unit.style != "activations")))
 
 
 def _names(unit: Unit) -> set[str]:

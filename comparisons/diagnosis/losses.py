@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from comparisons.diagnosis.mismatch import Array, Explained, Mismatch, combination, off_by
-from scratch import BinaryCrossEntropy, BinaryCrossEntropyFromLogits, Hinge, MeanSquaredError, SoftmaxCrossEntropy
+from scratch import (
+    BinaryCrossEntropy,
+    BinaryCrossEntropyFromLogits,
+    Dense,
+    Hinge,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+)
 
 _Of = Callable[[Mismatch, Array, Array], Iterator[Explained]]
 _EPSILONS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15)
@@ -124,6 +131,12 @@ def _mse(mismatch: Mismatch, p: Array, y: Array) -> Iterator[Explained]:
 
 def _mse_gradient(mismatch: Mismatch, p: Array, y: Array) -> Iterator[Explained]:
     m, d = len(p), p - y
+    if mismatch.case.architecture.layers and isinstance(mismatch.case.architecture.layers[-1][1], Dense):
+        yield "the derivative of sigmoid, p (1 - p), though the output p is linear", d * p * (1 - p) / m
+        a = _sigmoid(p)
+        yield "the derivative of sigmoid, though the output is linear", d * a * (1 - a) / m
+        yield "the derivative of tanh, 1 - p^2, though the output p is linear", d * (1 - p**2) / m
+        yield "the derivative of tanh, though the output is linear", d * (1 - np.tanh(p) ** 2) / m
     yield "sign(p - y): the gradient of the absolute error", np.sign(d) / m
     yield from off_by(mismatch, "the target y", -y / m)
     yield "(p - y)^2, the cost itself", d**2 / m

@@ -78,7 +78,7 @@ class Given:
         """Fresh numbers of this kind."""
         match self.kind:
             case "real":
-                return 0.5 * rng.standard_normal(self.shape)
+                return 0.5 * (rng.standard_normal(self.shape) if self.shape else rng.standard_normal())
             case "ones and more":
                 a = 0.5 * rng.standard_normal(self.shape)
                 a[:, 0] = 1.0
@@ -242,6 +242,49 @@ def _families(names: list[str]) -> Iterator[dict[str, Given]]:
                 break
         if len(found) == len(names):
             yield found
+
+
+_AGE = r"new|current|curr|cur|old|now|updated|next|start(ing)?|init(ial)?|te?mp"
+_SLOPE = re.compile(r"(w|weight|theta|beta|b|coef\w*|slope|k|a)_?[1-3]?|m_?[1-3]?", re.IGNORECASE)
+_INTERCEPT = re.compile(r"b|bias|c|const(ant)?|y?_?intercept|(w|theta|beta|b|a)_?0", re.IGNORECASE)
+POINTS = re.compile(r"(data_?)?points|coord\w*|pts", re.IGNORECASE)
+_EXAMPLES = re.compile(r"n|m|length|(n|num|no)_?(points|samples|examples|data)", re.IGNORECASE)
+
+
+def bare(name: str) -> str:
+    """A name without what tells whether its value is the one before or after a step: `b` of `b_current` and of `new_b`.
+
+    Examples
+    --------
+    >>> [bare(name) for name in ("b_current", "new_b", "m_curr", "X")]
+    ['b', 'b', 'm', 'x']
+    """
+    lower = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
+    return re.sub(rf"^({_AGE})_|_({_AGE})$", "", lower)
+
+
+def lines(names: list[str]) -> Iterator[dict[str, Given]]:
+    """Ways of filling the arguments of a model whose parameters are single numbers: a slope, an intercept, and data beside them."""
+    counted = any(_SLOPE.fullmatch(bare(n)) and bare(n) not in ("m", "b") for n in names)
+    numbers, data, given = [], [], {}
+    for name in names:
+        own = bare(name)
+        if role(name) in ("rate", "epochs", "flag") and own not in ("a", "b", "m"):
+            given[name] = Given("fixed", value=_SIZES[role(name)])
+        elif _EXAMPLES.fullmatch(own) and (own != "m" or counted):
+            given[name] = Given("fixed", value=M)
+        elif _SLOPE.fullmatch(own) or _INTERCEPT.fullmatch(own):
+            numbers.append(name)
+        else:
+            data.append(name)
+    if len(numbers) < 2 or not 0 < len(data) < 4 or any(STRENGTHS.fullmatch(n) and not is_x(n) for n in data):
+        return
+    given |= dict.fromkeys(numbers, Given("real", ()))
+    if len(data) == 1:
+        yield {n: given.get(n, Given("real", (M, 2))) for n in names}
+        return
+    yield {n: given.get(n, Given("real", (M,))) for n in names}
+    yield {n: given.get(n, Given("binary" if is_y(n) else "real", (M,))) for n in names}
 
 
 def combinations(names: list[str], widths: tuple[int, ...], most: int) -> Iterator[dict[str, Given]]:

@@ -8,9 +8,10 @@ in the shapes of parameters. Of several ways that run, the one counts under whic
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +27,9 @@ from comparisons.check.styles.cost_arguments import (
     VECTORS,
     Given,
     M,
+    bare,
     combinations,
+    lines,
     strengthened,
 )
 from comparisons.check.styles.gradient_names import matched
@@ -96,6 +99,8 @@ class Objective:
         Arguments, and places in the object, of which the cost depends.
     taken_apart : dict of str to dict
         The pieces of vectors of parameters, once they are known.
+    renamed : dict of str to str
+        What the cost calls arguments that the gradient has under another name.
     """
 
     file: UserFile
@@ -109,6 +114,7 @@ class Objective:
     scale: float = 1.0
     parameters: tuple[str, ...] = ()
     taken_apart: dict[str, dict[str, Array]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -303,12 +309,16 @@ class Objective:
         data = next((v for n, v in values.items() if is_x(n) and isinstance(v, np.ndarray)), None)
         for attribute in [n for n, v in vars(made).items() if v is None and is_x(n)] if self.owner else ():
             setattr(made, attribute, copy.deepcopy(data))  # what one method was given, another remembers
-        arguments = {p.name: copy.deepcopy(values[p.name]) for p in parameters_of(f) if p.name in values}
+        called = {p.name: p.name for p in parameters_of(f)}
+        if name == self.gradient != self.cost:
+            called = {own: self.renamed.get(own, own) for own in called}
+        arguments = {own: copy.deepcopy(values[n]) for own, n in called.items() if n in values}
         predicted = [p.name for p in parameters_of(f) if self.forward and _PREDICTED.fullmatch(p.name)]
         if predicted:
             arguments |= dict.fromkeys(predicted, self.file.call(getattr(made, self.forward), copy.deepcopy(data)))
         np.random.seed(0)  # noqa: NPY002
-        return self.file.call(f, **arguments), arguments, made
+        returned = self.file.call(f, **arguments)
+        return returned, {called.get(own, own): value for own, value in arguments.items()}, made
 
     def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
         returned = self._run(self.cost, values, inner)[0]
@@ -330,7 +340,7 @@ class Objective:
     def _claims(self, values: dict[str, Any], inner: dict[str, Array]) -> dict[str, Array]:
         """Gradients by parameter: arguments and arrays of the object that have real numbers."""
         returned, arguments, made = self._run(self.gradient, values, inner)
-        parameters = {n: values[n] for n in self.given if n in self.parameters}
+        parameters = {n: np.asarray(values[n]) for n in self.given if n in self.parameters}
         own = {n: a for n, a in inner.items() if n in self.parameters}
         if self.updates:
             return self._moves(parameters, own, returned, arguments, made)
@@ -373,11 +383,27 @@ class Objective:
             moved = [a for a in moved if not np.array_equal(a, before)]
             if moved:
                 found[name] = (np.asarray(before) - moved[0]) / RATE
+        numbers = {n: v for n, v in parameters.items() if np.ndim(v) == 0}
+        found = self._numbers_moved(numbers, names, parts) | found
         after = held(made) if self.owner else {}
         for name, before in inner.items():
             if name in after and after[name].shape == before.shape and not np.array_equal(after[name], before):
                 found[name] = (before - after[name]) / RATE
         return found
+
+    def _numbers_moved(self, before: dict[str, float], names: list[str], parts: Sequence[Any]) -> dict[str, Array]:
+        """The way of parameters that are single numbers: returned under names like theirs, or in the order of the arguments."""
+        after = [v if np.ndim(v) == 0 and isinstance(v, float | np.floating | np.ndarray) else None for v in parts]
+        if not before or len(parts) < len(before):
+            return {}
+        labels = [bare(n) for n in names]
+        places = {n: labels.index(bare(n)) for n in before if labels.count(bare(n)) == 1}
+        if len(labels) != len(parts) or len(places) < len(before):
+            if len(parts) != len(before) or places:
+                return {}
+            known = {self.renamed.get(p.name, p.name) for p in parameters_of(self._method(self.gradient))}
+            places = {n: i for i, n in enumerate(n for n in before if n in known)}
+        return {n: np.asarray((before[n] - v) / RATE) for n, i in places.items() if (v := after[i]) is not None}
 
     def dependent(self) -> tuple[str, ...]:
         """Real arguments and arrays of the object on which the cost depends.
@@ -539,10 +565,20 @@ def _pairs(file: UserFile, owner: str, functions: dict[str, Any]) -> Iterator[Ob
             taken = {p.name for p in parameters_of(f)}
             of = [c for c in costs if c != name and set(arguments[c]) <= taken]
             yield from (Objective(file, owner, c, name, forward, updates=True) for c in of[:2])
+            others = [(c, _renamed(arguments[c], parameters_of(f))) for c in costs if c != name and not of]
+            yield from (Objective(file, owner, c, name, updates=True, renamed=r) for c, r in others if r and not owner)
         elif _GRADIENT.fullmatch(name):
             own = {a for a in arguments[name] if not (forward and is_x(a))}
             of = [c for c in costs if c != name and {a for a in arguments[c] if not (forward and is_x(a))} == own]
             yield from (Objective(file, owner, c, name, forward) for c in of[:2])
+
+
+def _renamed(arguments: list[str], others: list[inspect.Parameter]) -> dict[str, str]:
+    """Which argument of an update is which of a cost, where names differ in what is like `_current`; empty if one is missing."""
+    places = {bare(n): n for n in arguments}
+    found = {p.name: places[bare(p.name)] for p in others if bare(p.name) in places}
+    whole = len(places) == len(arguments) and len(set(found.values())) == len(found) == len(arguments)
+    return found if whole else {}
 
 
 def _needed(f: Callable[..., Any]) -> list[str]:
@@ -565,15 +601,26 @@ def _settled(objective: Objective) -> Iterator[Objective]:
     file, owner = objective.file, objective.owner
     cls = file.namespace[owner] if owner else None
     functions = [getattr(cls, n) if owner else file.namespace[n] for n in (objective.cost, objective.gradient)]
-    names = list(dict.fromkeys(n for f in functions for n in _needed(f)[bool(owner) :]))
+    named = (n for f in functions for n in _needed(f)[bool(owner) :])
+    names = list(dict.fromkeys(objective.renamed.get(n, n) for n in named))
     if objective.forward:
         names = [n for n in names if not _PREDICTED.fullmatch(n)]
         names = names if any(map(is_x, names)) else ["X", *names]
     arrays = held(objective.template).values() if owner else ()
     widths = tuple(sorted({n for a in arrays for n in a.shape if n > 1}))
+    best = _best(objective, itertools.chain(rolled(file, names), combinations(names, widths, TRIED)))
+    if best is None and not owner:
+        best = _best(objective, lines(names))
+        best = best if best and best[0] else None  # what is given is a guess: something must agree
+    if best is not None:
+        yield best[1]
+
+
+def _best(objective: Objective, ways: Iterable[dict[str, Given]]) -> tuple[int, Objective] | None:
+    """The way of filling the arguments under which most gradients agree, and how many do."""
     best: tuple[int, Objective] | None = None
     calls = 0
-    for given in itertools.chain(rolled(file, names), combinations(names, widths, TRIED)):
+    for given in ways:
         shaped = {n: _like(objective.template, n, g) for n, g in given.items()}
         tried = replace(objective, given=shaped)
         if not runs(tried) or _elements(tried) > MOST:
@@ -587,8 +634,7 @@ def _settled(objective: Objective) -> Iterator[Objective]:
             best = agreeing, tried
         if found[2] or calls > CALLS:
             break
-    if best is not None:
-        yield best[1]
+    return best
 
 
 def _like(template: Any, name: str, given: Given) -> Given:

@@ -41,6 +41,8 @@ def logistic() -> Recipe:
     def find(file: UserFile, free: Free) -> Iterable[Sequence[Unit]]:
         for name, f in free.items():
             takes = {plain(p.name) for p in parameters(f)}
+            if "grad" in plain(name) and not _of_sigmoid(file, f):
+                continue  # of a linear model
             if re.fullmatch("propagate|propagation|forwardandbackward|forwardbackward|grad|gradient|computegradients?", plain(name)) and {"w", "b", "x", "y"} <= takes:  # fmt: skip
                 optimize = next((n for n in free if plain(n) in ("optimize", "optimise", "gradientdescent")), "")
                 yield [
@@ -51,6 +53,12 @@ def logistic() -> Recipe:
                 ]
 
     return Recipe(find, _Logistic)
+
+
+def _of_sigmoid(file: UserFile, f: Any) -> bool:
+    """Whether a function, or one that it calls, has an exponential or calls something after the sigmoid."""
+    reached = [f, *(file.namespace[n] for n in f.__code__.co_names if isinstance(file.namespace.get(n), type(f)))]
+    return any(re.search(r"sig|exp|logistic", "\n".join(g.__code__.co_names), re.IGNORECASE) for g in reached)
 
 
 def _unit(file: UserFile, name: str, optimize: str, columns: bool, total: bool, guard: float) -> Unit:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.repeated import repeated
+from comparisons.check.styles import described_layers
 from comparisons.check.styles.dropping import dropped
 from comparisons.check.styles.network_access import LIST, Array, Seen, found_arrays, match_gradients
 from comparisons.check.styles.network_arguments import (
@@ -37,8 +38,8 @@ from comparisons.check.styles.network_reading import chains, natural
 from comparisons.check.unit import UserError, UserFile, set_at_the_top
 
 INIT = re.compile(r"(_?(init|initiali[sz]e?|initiali[sz]ation|create|make|build|random|get|generate|setup|define|gen)\w*(param|weight|network|model|nn|net|wb|layers?|theta)\w*)|init|initiali[sz]e|initiali[sz]ation|parameters_init\w*|weights_init\w*|params?_init\w*|weight_init\w*", re.IGNORECASE)  # fmt: skip
-FORWARD = re.compile(r"_?(f_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
-BACKWARD = re.compile(r"(_?(nn_|net_|network_|mlp_|l_model_|model_|compute_|calc\w*_|get_|calculate_|find_)?(back(ward)?s?|bwd|bprop|backprop\w*|grad\w*|derivatives?)(_?(prop\w*|pass|step|propagat\w*|model|nn|net|network|function|descent_step))?|(loss|cost)_?(and|with)_?grad\w*|nn_?cost_?\w*|propagate|cost_?function\w*|loss_?grad\w*|(compute|calc)\w*_?grad\w*)(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
+FORWARD = re.compile(r"_?(f_|full_|nn_|net_|network_|mlp_|l_model_|model_)?(feed_?)?(forward|fwd|ff|fprop|propagat\w*|predict\w*|hypothesis|h|net|nn|model|network|inference|think|run)(_?(prop\w*|pass|step|propagat\w*|feed|model|function|nn|net|network|once|all|proba|probs?))?(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
+BACKWARD = re.compile(r"(_?(full_|nn_|net_|network_|mlp_|l_model_|model_|compute_|calc\w*_|get_|calculate_|find_)?(back(ward)?s?|bwd|bprop|backprop\w*|grad\w*|derivatives?)(_?(prop\w*|pass|step|propagat\w*|model|nn|net|network|function|descent_step))?|(loss|cost)_?(and|with)_?grad\w*|nn_?cost_?\w*|propagate|cost_?function\w*|loss_?grad\w*|(compute|calc)\w*_?grad\w*)(_?with_?\w+)?", re.IGNORECASE)  # fmt: skip
 UPDATE = re.compile(r"_?(update|optimi[sz]e|apply|sgd|step|adjust|gd)(_?\w*)|gradient_?descent\w*", re.IGNORECASE)
 TRAIN = re.compile(r"_?(train\w*|fit\w*|learn\w*|gradient_?descent\w*|optimi[sz]e\w*|nn_model|\w*_?model|model|sgd|run|l_layer_model|neural_?net\w*)", re.IGNORECASE)  # fmt: skip
 CONTAINER = re.compile(
@@ -48,6 +49,8 @@ CONTAINER = re.compile(
 
 TARGET = "the target"
 """Where it is kept when a function returns something of the name y."""
+LAYERS = "the layers"
+"""Where a description of the network is kept."""
 
 
 @dataclass
@@ -70,6 +73,8 @@ class Source:
         Global name of the container, where functions reach for it.
     called : str
         What the file's script calls the container, for a person.
+    layers : list of dict
+        The description of the network that the initialiser was given, which other functions take as well.
     """
 
     value: Any
@@ -79,6 +84,7 @@ class Source:
     around: dict[str, Any] = field(default_factory=dict)
     known_as: str = ""
     called: str = ""
+    layers: described_layers.Layers = field(default_factory=list)
 
     def shown(self, name: str) -> str:
         """A parameter's name as it may stand in the script: `network[0]` for rows of numbers in a list of that name."""
@@ -214,7 +220,8 @@ class FunctionAccess:
             own = {self.source.name(p): a for p, a in found_arrays(container) if self.source.name(p).isidentifier()}
             if isinstance(container, dict):
                 own |= {n: v for n, v in container.items() if isinstance(n, str) and isinstance(v, list)}
-        return {"x": x, "y": y, TARGET: y, "m": m, "container": container} | own
+        known = {"x": x, "y": y, TARGET: y, "m": m, "container": container}
+        return known | ({LAYERS: self.source.layers} if self.source.layers else {}) | own
 
     def _call(self, function: str, pool: dict[str, Any]) -> Any:
         f = self.file.namespace[function]
@@ -283,7 +290,9 @@ def bind_function(f: Callable[..., Any], pool: dict[str, Any], parameters: Itera
         name = p.name
         if name in pool:
             continue
-        if pool["y"] is not pool.get(TARGET) and TARGET in pool and is_y(name) and not is_output(name):
+        if LAYERS in pool and role(name) == "sizes":
+            known[name] = pool[LAYERS]
+        elif pool["y"] is not pool.get(TARGET) and TARGET in pool and is_y(name) and not is_output(name):
             known[name] = pool[TARGET]  # the forward function has an output of the name y
         elif name.lower() in lower and name not in ("X", "Y", "x", "y"):
             known[name] = lower[name.lower()]
@@ -371,6 +380,7 @@ def accesses(
 
 def sources(file: UserFile, functions: dict[str, Any], forward: list[str]) -> Iterator[Source]:
     """Parameters of a network, from an initialiser or from global names."""
+    yield from _of_descriptions(file, functions)
     for name, f in functions.items():
         if not INIT.fullmatch(name):
             continue
@@ -396,6 +406,26 @@ def sources(file: UserFile, functions: dict[str, Any], forward: list[str]) -> It
     if own and next(chains(own), None) is not None:
         yield Source(own, (), [f"[{n!r}]" for n in own], "")
     yield from _by_arguments(functions, forward)
+
+
+def _of_descriptions(file: UserFile, functions: dict[str, Any]) -> Iterator[Source]:
+    """Parameters made of a list of dictionaries, one for each layer, that stands in the file."""
+    makers = [n for n in functions if INIT.fullmatch(n)]
+    for known_as, layers in described_layers.described(file).items() if makers else ():
+        for name in makers:
+            given = described_layers.arguments(functions[name], layers)
+            with Patched(file.namespace, {known_as: layers}):
+                np.random.seed(1)  # noqa: NPY002
+                try:
+                    value = file.call(functions[name], **(given or {}))
+                except UserError:
+                    continue
+            arrays = {p: a for p, a in held(value).items() if a.dtype.kind == "f" and a.ndim in (1, 2)}
+            names = tuple(returned_names(functions[name])) if isinstance(value, tuple) else ()
+            source = Source(value, names, [], name, around={known_as: layers}, layers=layers)
+            if arrays and next(chains({source.name(p): a for p, a in arrays.items()}), None) is not None:
+                source.places = sorted(arrays, key=lambda p: natural(source.name(p)))
+                yield source
 
 
 def _by_arguments(functions: dict[str, Any], forward: list[str]) -> Iterator[Source]:

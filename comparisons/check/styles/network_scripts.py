@@ -79,6 +79,7 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
     for c in tree.body:
         if isinstance(c, ast.ClassDef) and c.name not in taken:
             blocks += [(f"{c.name}.{s.name}", s.body) for s in c.body if isinstance(s, ast.FunctionDef)]
+    objects = _of_taken(tree, taken)
     for function, statements in blocks:
         above = [] if statements is tree.body else [s for s in tree.body if harmless(file, s)]
         for i, statement in enumerate(statements):
@@ -86,7 +87,7 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
                 continue
             if any(isinstance(n, ast.Yield | ast.YieldFrom | ast.Await) for n in ast.walk(statement)):
                 continue  # a generator's loop gives out batches
-            if {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} & taken:
+            if {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} & (taken | objects):
                 continue
             name = function or f"loop at line {statement.lineno}"
             if "training loop over layers" in taken and not function:
@@ -105,6 +106,22 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
             yield [Loop(function, statements[0].lineno, above, statements, {}, function, text)]
 
 
+def _of_taken(tree: ast.Module, taken: frozenset[str]) -> set[str]:
+    """Names of objects whose class is a network that is compared already: `net.train(X, y)` is no other one."""
+    passes = {name.partition(".")[0] for name in taken if _PASS.fullmatch(name.partition(".")[2])}
+    return {
+        target.id
+        for s in ast.walk(tree)
+        if isinstance(s, ast.Assign) and isinstance(s.value, ast.Call) and ast.unparse(s.value.func) in passes
+        for target in s.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+_PASS = re.compile(
+    r"_*(forward|backward|back_?prop|feed_?forward|train|fit|think|predict|step|learn)\w*", re.IGNORECASE
+)
+"""Methods of a network."""
 _CARRIED = re.compile(r"prev_?([shac]|state\w*|hidden\w*|act\w*)|([shac]|state|hidden)_?(prev\w*|old|last)")
 """Names of a state that a step of time leaves to the next one."""
 
@@ -357,7 +374,8 @@ def _once(loop: Loop) -> ast.For:
     """The loop's body, to be run once; `break` and `continue` stay what they are."""
     once = ast.parse("for _backproof_once in (0,): pass").body[0]
     assert isinstance(once, ast.For)
-    once.body = [NoReturns().visit(copy.deepcopy(s)) for s in loop.body if not _looks_on(s, loop.body)]
+    kept = [NoReturns().visit(copy.deepcopy(s)) for s in loop.body if not _looks_on(s, loop.body)]
+    once.body = kept or once.body  # a loop may do nothing but draw
     return once
 
 

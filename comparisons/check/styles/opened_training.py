@@ -6,6 +6,7 @@ in before the loop; with another one, the way they go tells the gradient. See `o
 
 from __future__ import annotations
 
+import ast
 import copy
 import itertools
 import re
@@ -19,6 +20,8 @@ from unittest.mock import patch
 import numpy as np
 
 from comparisons.check.calling import source_of
+from comparisons.check.differences import Derived
+from comparisons.check.locating import Spot, statement
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
 from comparisons.check.styles.costs import MOST, NEAR
@@ -49,6 +52,13 @@ CALLS = 800
 """Turns after which no further way is looked for."""
 WAYS = 24
 """Ways of filling the arguments that are tried."""
+ROUGHLY = 1e-5
+"""So far the probabilities of both labels may be from 1, for a small number in the logarithms."""
+_OF_SQUARES = (
+    "{} is the cross-entropy, while the update is by the gradient of the squared error; for the cross-entropy the derivative of "
+    "sigmoid, a (1 - a), cancels, and a - y is left"
+)
+_SLOPE = re.compile(r"\b(\w+) \* \(1(\.0)? - \1\)|\b\w*(deriv|prime|grad|slope)\w*\(", re.IGNORECASE)
 _WORDS = ("we", "go", "far", "away", "home", "now", "soon")
 _VOCABULARY = re.compile(r"\w*(vec(tor)?_?map|word_?vec\w*|word_to_vec\w*|glove\w*|embeddings?(_(map|dict|index))?)", re.IGNORECASE)  # fmt: skip
 _PENALISED = re.compile(r"penalty|penali[sz]|regulari[sz]", re.IGNORECASE)
@@ -72,6 +82,10 @@ class Opened(Glanced):
         Whether its inner loops, too, turn once.
     guards : tuple of float
         Small numbers against log 0 that have been taken out.
+    squares : bool
+        Whether the squared error of the probability whose cross-entropy the cost is stands in for the cost.
+    contradicted : bool
+        Whether what the loop moves by is the gradient of that squared error.
     """
 
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -79,6 +93,8 @@ class Opened(Glanced):
     single: bool = False
     first: bool = False
     guards: tuple[float, ...] = ()
+    squares: bool = False
+    contradicted: bool = False
     compiled: tuple[Any, FunctionType, dict[str, Any]] | None = None
 
     @property
@@ -107,11 +123,45 @@ class Opened(Glanced):
     def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
         return {p: np.asarray(0.5 * rng.standard_normal(shape)) for p, shape in self.places.items()}
 
+    def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
+        """As for any objective; what is the gradient of a squared error beside a cross-entropy is called so."""
+        told = _OF_SQUARES.format(self.observed) if self.contradicted else ""
+        for d in super().derived(rng):
+            near = np.abs(d.subject - d.reference).max(initial=0) <= NEAR * np.abs(d.reference).max(initial=0)
+            yield replace(d, cause=told, spot=self._at_slope()) if told and not near else d
+
+    def _at_slope(self) -> Spot | None:
+        """The line of the function that multiplies by the slope of sigmoid: a (1 - a), or what is called a derivative."""
+        within = definition(self.file, self.owner, self.gradient)
+        for s in ast.walk(within) if within is not None else ():
+            if isinstance(s, ast.Assign | ast.AugAssign) and _SLOPE.search(ast.unparse(s.value)):
+                called = f"{self.owner}.{self.gradient}" if self.owner else self.gradient
+                return Spot(called, s.lineno, statement(self.file.path, s.lineno))
+        return None
+
     def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
+        if self.squares:
+            return self._squared_error(values, inner)
+        return self._observed_cost(values, inner)
+
+    def _observed_cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
         costs = self.costs(self.turned(values, inner, 0.0))
         if self.observed not in costs:
             raise UserError(f"{self.gradient} calculates no {self.observed}")
         return costs[self.observed]
+
+    def _squared_error(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
+        """Of one example's probability p, where the costs for the labels 0 and 1 are -log(1 - p) and -log p."""
+        name = next((n for n, v in values.items() if is_y(n) and isinstance(v, np.ndarray) and v.size == 1), "")
+        if not name:
+            raise UserError(f"{self.gradient} is given no label")
+        y = values[name]
+        no, yes = (
+            float(np.exp(-self._observed_cost(values | {name: np.full_like(y, label)}, inner))) for label in (0, 1)
+        )
+        if not abs(no + yes - 1) < ROUGHLY:
+            raise UserError(f"{self.observed} is no cross-entropy of a probability")
+        return (yes - float(y.reshape(()))) ** 2 / 2
 
     def dependent(self) -> tuple[str, ...]:
         """Of what the loop moves, that on which the cost depends."""
@@ -212,7 +262,7 @@ def find_opened(file: UserFile, taken: frozenset[str], whole: frozenset[str] = f
                 strong = any(
                     STRENGTHS.fullmatch(n) and v == STRENGTH for n, v in vars(template).items() if type(v) is float
                 )
-                if owner in taken and not strong:
+                if owner in taken - file.partly and not strong:
                     break  # what took it compared all but a regulariser
                 found = list(
                     _unguarded(
@@ -380,6 +430,8 @@ def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool
                 best = 1, found
             elif not agreeing:
                 none.append(found)
+                if best is None and not single and not first and _mostly(found):
+                    best = 0, found
             if whole:
                 yield found
                 return
@@ -388,8 +440,57 @@ def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool
     if best is not None:
         yield best[1]
         return
+    for other in none:
+        if _of_squares(other):
+            yield replace(other, contradicted=True)
+            return
     if none and not any(is_a_gradient(o) for o in none):
         yield none[0]
+
+
+def learns_squares(file: UserFile, members: Iterable[str]) -> str:
+    """What is to be said where one of some functions prints a cross-entropy and learns by a squared error; nothing for others."""
+    for member in members:
+        owner, _, name = member.rpartition(".")
+        cls = file.classes().get(owner) if owner else None
+        f = vars(cls).get(name) if cls is not None else file.functions().get(name)
+        if not isinstance(f, FunctionType) or "log" not in f.__code__.co_names or not _likely(file, owner, name):
+            continue
+        for template in templates(file, cls) if cls is not None else (None,):
+            base = Opened(file, owner, name, name, template=template, updates=True)
+            found = list(_settled(base, asked(f, bool(owner))))
+            if found and found[0].contradicted:
+                return _OF_SQUARES.format(found[0].observed)
+            if found:
+                break
+    return ""
+
+
+def _of_squares(opened: Opened) -> bool:
+    """Whether the cost is a binary cross-entropy, and what the loop moves by is the gradient of the squared error.
+
+    Of one example the two differ by p (1 - p), which is another number for each draw: they are not taken for one another.
+    """
+    agreed = replace(opened, squares=True, single=True).agreement()
+    return agreed is not None and agreed[2]
+
+
+def _mostly(opened: Opened) -> bool:
+    """Whether most elements of all gradients agree with the derivatives: then the others are wrong, of a bias among the weights, say."""
+    if sum(int(np.prod(s)) for s in opened.places.values()) > FEW:
+        return False
+    values, inner = opened._drawn(np.random.default_rng(27))
+    try:
+        found = opened._compared(values, inner).values()
+    except (UserError, ValueError):
+        return False
+    right = moved = 0
+    for d in found:
+        if d.subject.shape == d.reference.shape:
+            there = (d.subject != 0) | (d.reference != 0)  # what takes no part agrees with anything
+            near = np.abs(d.subject - d.reference) <= NEAR * np.abs(d.reference).max(initial=0)
+            right, moved = right + int((near & there).sum()), moved + int(there.sum())
+    return 2 * right > moved
 
 
 def _agrees_plainly(opened: Opened) -> bool:

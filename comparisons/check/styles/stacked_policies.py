@@ -166,7 +166,7 @@ def _made(
 ) -> StackedPolicy | None:
     """The two functions with an observation of the size that they can be run on."""
     sizes = smaller_sizes(arrays.values())
-    shapes = {n: tuple(sizes[k] if k in sizes else k for k in a.shape) for n, a in arrays.items()}
+    shapes = {n: tuple(sizes.get(int(k), int(k)) for k in a.shape) for n, a in arrays.items()}
     if sum(math.prod(s) for s in shapes.values()) > MOST:
         return None
     for size in dict.fromkeys(k for s in shapes.values() for k in s):

@@ -17,6 +17,7 @@ RIGHT = {
     "cost_unrolled": {"costFunction": 2},
     "cost_rolled": {"objective": 4},
     "cost_embeddings": {"softmaxLossAndGradient": 2, "negSamplingLossAndGradient": 2},
+    "cost_line": {"step_downhill": 2, "update_weights": 2, "compute_gradient": 2},
     "cost_object": {"SparseAutoencoder.cost": 4},
     "cost_updates": {"gradient_descent": 1, "TiedAutoencoder.train": 3},
     "cost_through_predictions": {"LogisticRegression._gradients": 2},
@@ -89,6 +90,18 @@ MISTAKES = {
         "cost_updates", "self.vbias += lr * L2.mean(axis=0)",
         "self.vbias += lr * (self.x - self.decode(y)).mean(axis=0)", "train.vbias", "",
     ),
+    "a slope that is overwritten": (
+        "cost_line", "slope_m += -(2 / n)", "slope_m = -(2 / n)", "step_downhill.m", "",
+    ),
+    "an intercept that goes uphill": (
+        "cost_line", "slope_b += -(2 / n)", "slope_b += (2 / n)", "step_downhill.b", "the sign is flipped",
+    ),
+    "an intercept that is not averaged": (
+        "cost_line", "bias -= by_bias / len(radio)", "bias -= by_bias", "update_weights.bias", "the 1/m is missing",
+    ),
+    "a slope without its input": (
+        "cost_line", "dj_dw += miss * x[i]", "dj_dw += miss", "compute_gradient.w", "",
+    ),
     "penalty without 1/m in its gradient": (
         "cost_through_predictions", "self.reg_lambda / m * self.weights", "self.reg_lambda * self.weights",
         "_gradients.weights", "is l W, that of the cost l/m W",
@@ -142,3 +155,10 @@ def test_a_half_in_the_cost_and_the_rate_of_an_update_are_no_mistakes(tmp_path: 
     path.write_text(text)
     objective = next(find_objectives(source.run(path), frozenset()))
     assert objective.remarks == ["the update goes by 0.5 times the gradient of the cost, throughout"]
+
+
+def test_numbers_of_which_none_goes_down_the_cost_are_not_judged(tmp_path: Path) -> None:
+    text = (SAMPLES / "cost_line.py").read_text()
+    path = tmp_path / "other.py"
+    path.write_text(text.replace("-2 *", "-3.3 * radio[i] *"))
+    assert "update_weights" not in judged(path)
