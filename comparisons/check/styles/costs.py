@@ -99,7 +99,7 @@ class Objective:
         Arguments, and places in the object, of which the cost depends.
     taken_apart : dict of str to dict
         The pieces of vectors of parameters, once they are known.
-    renamed : dict of str to str
+    cost_names : dict of str to str
         What the cost calls arguments that the gradient has under another name.
     """
 
@@ -114,7 +114,7 @@ class Objective:
     scale: float = 1.0
     parameters: tuple[str, ...] = ()
     taken_apart: dict[str, dict[str, Array]] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
+    cost_names: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -311,7 +311,7 @@ class Objective:
             setattr(made, attribute, copy.deepcopy(data))  # what one method was given, another remembers
         called = {p.name: p.name for p in parameters_of(f)}
         if name == self.gradient != self.cost:
-            called = {own: self.renamed.get(own, own) for own in called}
+            called = {own: self.cost_names.get(own, own) for own in called}
         arguments = {own: copy.deepcopy(values[n]) for own, n in called.items() if n in values}
         predicted = [p.name for p in parameters_of(f) if self.forward and _PREDICTED.fullmatch(p.name)]
         if predicted:
@@ -401,7 +401,7 @@ class Objective:
         if len(labels) != len(parts) or len(places) < len(before):
             if len(parts) != len(before) or places:
                 return {}
-            known = {self.renamed.get(p.name, p.name) for p in parameters_of(self._method(self.gradient))}
+            known = {self.cost_names.get(p.name, p.name) for p in parameters_of(self._method(self.gradient))}
             places = {n: i for i, n in enumerate(n for n in before if n in known)}
         return {n: np.asarray((before[n] - v) / RATE) for n, i in places.items() if (v := after[i]) is not None}
 
@@ -566,7 +566,9 @@ def _pairs(file: UserFile, owner: str, functions: dict[str, Any]) -> Iterator[Ob
             of = [c for c in costs if c != name and set(arguments[c]) <= taken]
             yield from (Objective(file, owner, c, name, forward, updates=True) for c in of[:2])
             others = [(c, _renamed(arguments[c], parameters_of(f))) for c in costs if c != name and not of]
-            yield from (Objective(file, owner, c, name, updates=True, renamed=r) for c, r in others if r and not owner)
+            yield from (
+                Objective(file, owner, c, name, updates=True, cost_names=r) for c, r in others if r and not owner
+            )
         elif _GRADIENT.fullmatch(name):
             own = {a for a in arguments[name] if not (forward and is_x(a))}
             of = [c for c in costs if c != name and {a for a in arguments[c] if not (forward and is_x(a))} == own]
@@ -602,7 +604,7 @@ def _settled(objective: Objective) -> Iterator[Objective]:
     cls = file.namespace[owner] if owner else None
     functions = [getattr(cls, n) if owner else file.namespace[n] for n in (objective.cost, objective.gradient)]
     named = (n for f in functions for n in _needed(f)[bool(owner) :])
-    names = list(dict.fromkeys(objective.renamed.get(n, n) for n in named))
+    names = list(dict.fromkeys(objective.cost_names.get(n, n) for n in named))
     if objective.forward:
         names = [n for n in names if not _PREDICTED.fullmatch(n)]
         names = names if any(map(is_x, names)) else ["X", *names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ def logistic() -> Recipe:
     def find(file: UserFile, free: Free) -> Iterable[Sequence[Unit]]:
         for name, f in free.items():
             takes = {plain(p.name) for p in parameters(f)}
-            if "grad" in plain(name) and not _of_sigmoid(file, f):
-                continue  # of a linear model
             if re.fullmatch("propagate|propagation|forwardandbackward|forwardbackward|grad|gradient|computegradients?", plain(name)) and {"w", "b", "x", "y"} <= takes:  # fmt: skip
+                if "grad" in plain(name) and not _of_sigmoid(file, f):
+                    continue  # of a linear model
                 optimize = next((n for n in free if plain(n) in ("optimize", "optimise", "gradientdescent")), "")
                 yield [
                     _unit(file, name, optimize, columns, total, guard)
@@ -57,7 +58,9 @@ def logistic() -> Recipe:
 
 def _of_sigmoid(file: UserFile, f: Any) -> bool:
     """Whether a function, or one that it calls, has an exponential or calls something after the sigmoid."""
-    reached = [f, *(file.namespace[n] for n in f.__code__.co_names if isinstance(file.namespace.get(n), type(f)))]
+    if not isinstance(f, FunctionType):
+        return False
+    reached = [f, *(file.namespace[n] for n in f.__code__.co_names if isinstance(file.namespace.get(n), FunctionType))]
     return any(re.search(r"sig|exp|logistic", "\n".join(g.__code__.co_names), re.IGNORECASE) for g in reached)
 
 
