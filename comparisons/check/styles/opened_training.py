@@ -59,7 +59,6 @@ _OF_SQUARES = (
     "sigmoid, a (1 - a), cancels, and a - y is left"
 )
 _SLOPE = re.compile(r"\b(\w+) \* \(1(\.0)? - \1\)|\b\w*(deriv|prime|grad|slope)\w*\(", re.IGNORECASE)
-_BACKWARD = re.compile(r"back|grad|prop", re.IGNORECASE)
 _WORDS = ("we", "go", "far", "away", "home", "now", "soon")
 _VOCABULARY = re.compile(r"\w*(vec(tor)?_?map|word_?vec\w*|word_to_vec\w*|glove\w*|embeddings?(_(map|dict|index))?)", re.IGNORECASE)  # fmt: skip
 _PENALISED = re.compile(r"penalty|penali[sz]|regulari[sz]", re.IGNORECASE)
@@ -87,8 +86,6 @@ class Opened(Glanced):
         Whether the squared error of the probability whose cross-entropy the cost is stands in for the cost.
     contradicted : bool
         Whether what the loop moves by is the gradient of that squared error.
-    disagreeing : bool
-        Whether nothing agrees.
     """
 
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -98,7 +95,6 @@ class Opened(Glanced):
     guards: tuple[float, ...] = ()
     squares: bool = False
     contradicted: bool = False
-    disagreeing: bool = False
     compiled: tuple[Any, FunctionType, dict[str, Any]] | None = None
 
     @property
@@ -257,10 +253,7 @@ def find_opened(file: UserFile, taken: frozenset[str], whole: frozenset[str] = f
     for name, f in file.functions().items():
         if name not in taken and _likely(file, "", name):
             base = Opened(file, "", name, name, updates=True)
-            compared = any(_BACKWARD.search(n) for n in f.__code__.co_names if n in taken)
-            ways = _unguarded(_settled(base, asked(f, False)))
-            # Where nothing agrees and the gradients come from functions that are compared by themselves, those tell more.
-            yield from (opened for opened in ways if not (compared and opened.disagreeing))
+            yield from _unguarded(_settled(base, asked(f, False)))
     for owner, cls in file.classes().items():
         for name, f in list(vars(cls).items()) if owner not in whole else ():
             if not isinstance(f, FunctionType) or name.startswith("__") or not _likely(file, owner, name):
@@ -452,7 +445,7 @@ def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool
             yield replace(other, contradicted=True)
             return
     if none and not any(is_a_gradient(o) for o in none):
-        yield replace(none[0], disagreeing=True)
+        yield none[0]
 
 
 def learns_squares(file: UserFile, members: Iterable[str]) -> str:

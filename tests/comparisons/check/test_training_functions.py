@@ -208,31 +208,3 @@ def test_gradients_whose_length_is_limited_are_those_of_the_cost(limit: str, tmp
 def test_what_a_small_number_in_the_code_may_do_is_not_decided(off: float, verdict: str) -> None:
     wanted, kinks = np.linspace(-1.0, 1.0, 5), np.zeros(5, bool)
     assert row(Derived("grad/f.x", wanted * (1 + off), wanted, 1e-12, kinks), {})["verdict"] == verdict
-
-
-HANDED = """
-import numpy as np
-
-def gradients(X, Y, A):
-    turned = np.roll(X.T @ (A - Y), 1, axis=0) / len(X)
-    return turned, -2 * np.mean(A * (A - Y) ** 3, axis=0, keepdims=True)
-
-def fit(X, Y, learning_rate=0.1, epochs=100):
-    assert Y.shape == (len(X), 1)
-    W = np.random.randn(X.shape[1], Y.shape[1])
-    b = np.zeros((1, Y.shape[1]))
-    for i in range(epochs):
-        A = 1 / (1 + np.exp(-(X @ W + b)))
-        cost = -np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A))
-        dW, db = gradients(X, Y, A)
-        W = W - learning_rate * dW
-        b = b - learning_rate * db
-    return W, b
-"""
-
-
-def test_training_is_not_blamed_for_what_compared_functions_hand_it(tmp_path: Path) -> None:
-    path = tmp_path / "handed.py"
-    path.write_text(HANDED)
-    assert [o.members for o in find_opened(source.run(path), frozenset())] == [("fit",)]
-    assert not list(find_opened(source.run(path), frozenset({"gradients"})))
