@@ -44,6 +44,8 @@ def stand_ins(module: str) -> Named:
         Its name, e.g. `dnn_utils_v2`, `reg_utils`, `cs231n.layers`.
     """
     last = module.rpartition(".")[2]
+    if re.match("(public_)?test", last, re.IGNORECASE):
+        return {}  # cases to try functions on
     if "cs231n" in module or re.fullmatch("layers|layer_utils|fast_layers|rnn_layers|im2col|optim", last):
         return CS231N
     if "emo" in last:
@@ -61,7 +63,7 @@ def stand_ins(module: str) -> Named:
         return known
     # Only the deep network's activations return a cache.
     plain: Named = {"sigmoid": sigmoid, "relu": lambda Z: np.maximum(0, Z), "tanh": np.tanh, "softmax": _softmax}
-    if re.search("reg|init|gc|opt|test", module):
+    if re.search("reg|init|gc|opt", module):
         plain |= {"forward_propagation": _three_layers, "backward_propagation": course_practice.backward_propagation_n,
                   "compute_loss": course.compute_cost}  # fmt: skip
     return known | plain

@@ -485,8 +485,10 @@ def _penalised(part: Array, place: Array) -> tuple[str, Array]:
 def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective]:
     """Costs with gradients at the top level and in classes, each filled so that it runs."""
     functions = {n: f for n, f in file.functions().items() if n not in taken}
-    for objective in _pairs(file, "", functions):
-        yield from _settled(objective)
+    for objectives in _by_gradient(_pairs(file, "", functions)):
+        settled = [o for objective in objectives for o in _settled(objective)]
+        # Of several costs beside one gradient it is that of the one with which most agrees.
+        yield from settled if len(settled) < 2 else [max(settled, key=_agreeing)]
     for owner, cls in file.classes().items():
         methods = {n: f for n, f in vars(cls).items() if callable(f) and not n.startswith("__")}
         found = list(_pairs(file, owner, methods))
@@ -498,6 +500,19 @@ def find_objectives(file: UserFile, taken: frozenset[str]) -> Iterator[Objective
             yield from settled
             if settled:
                 break
+
+
+def _by_gradient(objectives: Iterable[Objective]) -> Iterator[list[Objective]]:
+    """Those of one gradient together."""
+    found: dict[str, list[Objective]] = {}
+    for objective in objectives:
+        found.setdefault(objective.gradient, []).append(objective)
+    yield from found.values()
+
+
+def _agreeing(objective: Objective) -> int:
+    agreed = objective.agreement()
+    return agreed[0] if agreed is not None else -1
 
 
 _BESIDES = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -291,7 +292,8 @@ def functions(name: str, f: Callable[..., Any], takes: int, cls: type) -> Iterat
     for shapes in dict.fromkeys((usual, product, convolved)) if takes > 1 else (usual, (IMAGE,)):
         yield Operation(name, f"{name}({', '.join('abc'[:takes])})", f, shapes, positive, plain, name)
     if takes == 2:
-        labels = np.arange(ROWS) * 2 % COLUMNS
+        # A row that is taken twice is an embedding's; a slice takes each once.
+        labels = np.array([2, 0, 1]) if re.search("slice|item|index", last) else np.arange(ROWS) * 2 % COLUMNS
         for given in (lambda: labels, lambda: cls(labels)):
             yield Operation(name, f"{name}(a, labels)", lambda a, given=given: f(a, given()), method=name)
         yield Operation(name, f"{name}(a, 2)", lambda a: f(a, 2), (IMAGE,), method=name)

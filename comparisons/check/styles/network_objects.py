@@ -157,6 +157,8 @@ _TOKEN = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\['([^']*)'\]")
 def walk(owner: Any, place: str) -> tuple[Any, Any]:
     """The container of a place such as `layers[0].W` or `params['W1']`, and its key there."""
     steps = [(name, number, key) for name, number, key in _TOKEN.findall(place)]
+    if not steps:
+        raise UserError("what is to be set is in nothing")
     for name, number, key in steps[:-1]:
         owner = getattr(owner, name) if name else owner[int(number)] if number else owner[key]
     name, number, key = steps[-1]

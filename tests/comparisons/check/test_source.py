@@ -51,10 +51,13 @@ def test_a_constant_that_a_function_needs_is_missed_aloud(tmp_path: Path) -> Non
 
 
 def test_modules_beside_the_course_notebooks_are_stood_in_for(tmp_path: Path) -> None:
-    file = load(tmp_path, "from dnn_utils_v2 import sigmoid, weird\nfrom testCases import *\nimport nowhere.at.all\n")
+    file = load(
+        tmp_path, "from dnn_utils_v2 import sigmoid, weird\nfrom dnn_app_utils import *\nimport nowhere.at.all\n"
+    )
     assert file.namespace["sigmoid"].__module__ == "scratch.course"
     assert "relu_backward" in file.namespace
     assert len(file.notes) == 3
+    assert "relu" not in load(tmp_path, "from testCases import *\n").namespace
     with pytest.raises(ImportError, match=r"dnn_utils_v2\.weird is not here"):
         file.namespace["weird"](1)
     assert not file.functions()
