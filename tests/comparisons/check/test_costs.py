@@ -162,3 +162,29 @@ def test_numbers_of_which_none_goes_down_the_cost_are_not_judged(tmp_path: Path)
     path = tmp_path / "other.py"
     path.write_text(text.replace("-2 *", "-3.3 * radio[i] *"))
     assert "update_weights" not in judged(path)
+
+
+TWO_COSTS = """
+import numpy as np
+
+def costFunction(theta, X, y):
+    h = 1 / (1 + np.exp(-X.dot(theta)))
+    return -np.mean(y * np.log(h) + (1 - y) * np.log(1 - h))
+
+def computeCost(X, y, theta):
+    return np.sum(np.square(X.dot(theta) - y)) / (2 * len(y))
+
+def gradientDescent(X, y, theta, alpha, num_iters):
+    for _ in range(num_iters):
+        theta = theta - alpha / len(y) * X.T.dot(X.dot(theta) - y)
+    return theta
+"""
+
+
+def test_of_several_costs_beside_one_update_that_counts_with_which_it_agrees(tmp_path: Path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(TWO_COSTS)
+    assert [(o.cost, o.gradient) for o in find_objectives(source.run(path), frozenset())] == [
+        ("computeCost", "gradientDescent")
+    ]
+    assert [r["verdict"] for r in judged(path)["gradientDescent"]] == ["match"]
