@@ -389,3 +389,13 @@ def test_values_that_are_given_an_empty_history(tmp_path: Path) -> None:
     file.write_text(SCALARS.replace("return s, (s,)", "return s, (a,)"))
     wrong = failing(checked(file))["Scalar"]
     assert "sigmoid(s) is needed" in wrong["gradient of a in a.sigmoid()"]
+
+
+@pytest.mark.parametrize(("more", "wrong"), [("", True), ("\n\ndef batch(x, i, j):\n    return x[i:j]\n", False)])
+def test_rows_taken_twice_are_asked_of_no_engine_that_takes_slices(more: str, wrong: bool, tmp_path: Path) -> None:
+    text = (SAMPLES / "engine_tensor_closures.py").read_text()
+    once = text.replace("np.add.at(self.grad, idx, out.grad)", "self.grad[idx] += out.grad")
+    assert once != text
+    path = tmp_path / "engine.py"
+    path.write_text(once + more)
+    assert bool(failing(checked(path))) == wrong
