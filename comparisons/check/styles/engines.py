@@ -100,8 +100,7 @@ class Engined:
             found = list(measured(self.engine, operation, seed))
         except UserError:
             return []
-        text = source_text(self.engine.file)
-        if operation.kind == "rare" and _TAKES_SLICES.search(text) and not _TAKES_ROWS.search(text):
+        if operation.kind == "rare" and _takes_slices_alone(self.engine.file):
             return [d for d in found if agrees(d)]  # of what it takes each element counts once
         return found if self.broadcasts or operation.kind != "broadcast" else [d for d in found if agrees(d)]
 
@@ -320,6 +319,12 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], positive: bool) -> 
 _TAKES_SLICES = re.compile(r"\[\w+ *: *\w+\]")
 _TAKES_ROWS = re.compile(r"embed|emb_|_emb\b|lookup|vocab|token|word", re.IGNORECASE)
 """Show what a file takes out of arrays: batches, or rows by their numbers, some of them several times."""
+
+
+def _takes_slices_alone(file: UserFile) -> bool:
+    """Whether a file takes batches out of its arrays, and no rows by their numbers."""
+    text = source_text(file)
+    return bool(_TAKES_SLICES.search(text)) and not _TAKES_ROWS.search(text)
 
 
 class Engines(Twinless):
