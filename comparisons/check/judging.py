@@ -29,8 +29,11 @@ from comparisons.trace import Trace
 from reference import FRAMEWORKS, MissingFramework, Unsupported, twin_class, version
 from reports import RunTables, frame
 from reports.schema import FAILING
+from scratch import AveragePool2D, Conv2D, MaxPool2D
 
 Array = np.ndarray
+SLIDING = (Conv2D, MaxPool2D, AveragePool2D)
+"""Layers that take images of any size."""
 FOLLOWED = ("torch",)
 """Frameworks whose conventions a user's code may follow; see `conventions`."""
 UNEXPLAINED = "no known mistake"
@@ -240,28 +243,42 @@ class Judge:
         remarks: dict[str, None] = dict.fromkeys(unit.options.get("remarks", ()))
         unseen: dict[str, None] = {}
         for case in (replace(case, seed=self.seed) for case in unit.cases):
-            s64 = self.source.trace(unit, case, "float64")
-            remarks |= dict.fromkeys(s64.mutated)
-            if s64.error:
-                verdict = "vacuous" if s64.ours else "error"
-                errors = [self._error(case, framework, s64.error) for framework in self.runner.frameworks]
-                checked.rows += [row | {"verdict": verdict} for row in errors]
+            run, rows, lacking = self._on_case(unit, case)
+            if _fails(rows) and (square := _squared(case)):
+                again = self._on_case(unit, square)
+                if not _fails(again[1]):
+                    remarks["right for square images only, wrong or not possible where height and width differ"] = None
+                    case, (run, rows, lacking) = square, again
+            remarks |= dict.fromkeys(run.s64.mutated)
+            unseen |= dict.fromkeys(lacking)
+            if run.s64.error:
+                checked.rows += rows
                 break
-            run = Run(unit, case, s64, self.source.trace(unit, case, "float32"))
-            floor = unit.options.get("floor", 0.0)
-            rows: list[dict[str, Any]] = []
-            for framework in self.runner.frameworks:
-                found, lacking = self._against(run, plan(case), framework)
-                rows += [_within(row, floor) for row in found] if floor else found
-                if unit.options.get("cause"):
-                    rows = [_caused(row, unit.options["cause"]) for row in rows]
-                unseen |= dict.fromkeys(lacking)
             told = {row["tensor"] for row in rows if row["verdict"] != "vacuous"}
             self._mend(checked, case, rows, {n: a for n, a in run.wanted.items() if n in told})
-            self._locate(checked, case, rows, s64.tensors)
+            self._locate(checked, case, rows, run.s64.tensors)
             checked.rows += rows
         checked.remarks, checked.unseen = tuple(remarks), tuple(unseen)
         return checked
+
+    def _on_case(self, unit: Unit, case: Case) -> tuple[Run, list[dict[str, Any]], list[str]]:
+        """The code on one case, its rows, and tensors of the twins that it has no counterpart of."""
+        s64 = self.source.trace(unit, case, "float64")
+        run = Run(unit, case, s64, s64 if s64.error else self.source.trace(unit, case, "float32"))
+        rows: list[dict[str, Any]] = []
+        unseen: list[str] = []
+        if s64.error:
+            verdict = "vacuous" if s64.ours else "error"
+            errors = [self._error(case, framework, s64.error) for framework in self.runner.frameworks]
+            return run, [row | {"verdict": verdict} for row in errors], unseen
+        floor = unit.options.get("floor", 0.0)
+        for framework in self.runner.frameworks:
+            found, lacking = self._against(run, plan(case), framework)
+            rows += [_within(row, floor) for row in found] if floor else found
+            unseen += lacking
+        if unit.options.get("cause"):
+            rows = [_caused(row, unit.options["cause"]) for row in rows]
+        return run, rows, unseen
 
     def remember(self, checked: Checked) -> None:
         """Whether the functions and classes of a unit are right by themselves, for what uses them."""
@@ -424,6 +441,19 @@ class Judge:
             "verdict": "error",
             "diagnosis": why,
         }
+
+
+def _fails(rows: list[dict[str, Any]]) -> bool:
+    return any(row["verdict"] in FAILING for row in rows)
+
+
+def _squared(case: Case) -> Case | None:
+    """The same convolution or pooling on images as high as wide, if its own are not: much code has been written for those alone."""
+    if not all(isinstance(layer, SLIDING) for _, layer in case.architecture.layers) or len(case.input_shape) != 3:
+        return None
+    h, w, channels = case.input_shape
+    side = max(h, w)
+    return None if h == w else replace(case, id=f"{case.id}-square", input_shape=(side, side, channels))
 
 
 def _row(judged: Judged, name: str) -> dict[str, Any]:

@@ -183,8 +183,18 @@ class LayerObjects:
         """The class as a layer."""
         known = self._readings[unit.name]
         cls = file.classes()[unit.members[0]]
-        fitting = [r for r in (known, *known.more) if r.arch == case.architecture]
-        return _model(file, cls, fitting[0], case)
+        fitting = next(r for r in (known, *known.more) if r.arch == case.architecture)
+        return _model(file, cls, _resized(fitting, case.input_shape), case)
+
+
+def _resized(reading: Reading, shape: tuple[int, ...]) -> Reading:
+    """The reading for images of another size, where the class is told one."""
+    told = reading.variant.values.get("input_shape")
+    if shape == reading.variant.shape or not isinstance(told, tuple) or len(told) != len(shape):
+        return reading
+    first = told[0] == reading.variant.shape[-1]
+    values = reading.spec.values | {"input_shape": (shape[-1], *shape[:-1]) if first else shape}
+    return replace(reading, spec=replace(reading.spec, values=values))
 
 
 AGREES, DISAGREES, BACKWARD_RAISED, RAISED, PUZZLED = range(5)

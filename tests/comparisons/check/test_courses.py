@@ -312,3 +312,28 @@ def test_what_is_not_padding_is_cut_out_where_there_is_some(tmp_path: Path) -> N
     (found,) = [c for c in check(path, ("torch",)).checked if c.unit.title == "convolution"]
     assert verdict(found) == "match", _failing(check(path, ("torch",)))
     assert any("which is nothing where pad is 0" in text for text in found.remarks)
+
+
+SQUARE = {
+    "height for width": (
+        "for i in range(dout.shape[2]):\n                for j in range(dout.shape[3]):\n                    patch",
+        "for i in range(dout.shape[3]):\n                for j in range(dout.shape[2]):\n                    patch",
+    ),
+    "refused": ("    N, C, H, W = x.shape\n    ph", "    N, C, H, W = x.shape\n    assert H == W\n    ph"),
+}
+
+
+@pytest.mark.parametrize("how", SQUARE)
+def test_what_is_right_on_square_images_alone_is_told_and_no_alarm(how: str, tmp_path: Path) -> None:
+    text = (SAMPLES / "cs231n_layers.py").read_text()
+    old, new = SQUARE[how]
+    assert old in text
+    text = text.replace(old, new, 1)
+    path = tmp_path / "layers.py"
+    path.write_text(text)
+    (found,) = check(path, ("torch",), only=("max_pool_forward_naive",)).checked
+    assert verdict(found) == "match", found.rows
+    assert any("right for square images only" in remark for remark in found.remarks)
+    path.write_text(text.replace("mask * dout[n, c, i, j]", "dout[n, c, i, j]"))
+    (found,) = check(path, ("torch",), only=("max_pool_forward_naive",)).checked
+    assert verdict(found) == "wrong", "a mistake on square images is one"
