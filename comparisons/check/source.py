@@ -206,9 +206,13 @@ def _static(f: Any) -> types.FunctionType | None:
 
 
 def _remembered(path: Path, notes: list[str]) -> ast.Module:
-    """The file's syntax tree; its lines are kept where tracebacks and `inspect.getsource` find them, a notebook's cells too."""
-    text = read(path)
+    """The file's syntax tree; its lines are kept where tracebacks and `inspect.getsource` find them, a notebook's cells too.
+
+    Of Python 2 those in Python 3 are kept: `inspect` looks for a class in the syntax tree of its file.
+    """
+    text, before = read(path), len(notes)
     tree = parse(path, text, notes)
+    text = text if len(notes) == before else modernised(text)
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     return tree
 

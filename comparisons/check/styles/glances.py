@@ -19,18 +19,23 @@ Array = np.ndarray
 class Glanced(Objective):
     """A cost whose way of being called is chosen by a glance at its gradients."""
 
+    @property
+    def glances(self) -> int:
+        """How many draws are looked at."""
+        return 2
+
     def agreement(self) -> tuple[int, float, bool] | None:
         """As for any objective, but of a few elements of each parameter."""
-        found = [self._ratios(seed) for seed in (23, 24)]
-        if not found[0] or found[0].keys() != found[1].keys():
+        first, *others = [self._ratios(23 + i) for i in range(self.glances)]
+        if not first or any(o.keys() != first.keys() for o in others):
             return None
         # Of one example, or of one number, any gradient is a multiple of any other: but not always the same one.
-        pairs = [(found[0][n], found[1][n]) for n in found[0]]
-        ratios = [r for r, again in pairs if r is not None and again is not None and abs(r / again - 1) < NEAR]
+        steady = [n for n, r in first.items() if r is not None and all(_same(o[n], r) for o in others)]
+        ratios = [r for n in steady if (r := first[n]) is not None]
         counts = {r: sum(abs(other / r - 1) < NEAR for other in ratios) for r in ratios}
         best = max(counts, key=lambda r: (counts[r], abs(r - 1) < NEAR), default=1.0)
         agreeing = counts.get(best, 0)
-        return agreeing, self._accepted(best, agreeing, len(pairs)), agreeing == len(pairs)
+        return agreeing, self._accepted(best, agreeing, len(first)), agreeing == len(first)
 
     def _ratios(self, seed: int) -> dict[str, float | None]:
         """By what the claims are multiples of derivatives, as far as they are; nothing if it cannot be told."""
@@ -56,3 +61,7 @@ class Glanced(Objective):
 
         wanted, error, kinks = gradient(of_some, place.ravel()[some], np.ones(()))
         return Derived(name, uncut(self.file, claimed.ravel()[some], wanted), wanted, error, kinks, M)
+
+
+def _same(found: float | None, other: float) -> bool:
+    return found is not None and abs(other / found - 1) < NEAR

@@ -193,6 +193,7 @@ class Turn:
     def __init__(self, inner: dict[str, Array], rate: float) -> None:
         self._inner, self._rate = inner, rate
         self._done: set[str] = set()
+        self._kept: list[tuple[str, Array]] = []
         self.before: dict[str, Array] = {}
         self.after: dict[str, Array] = {}
         self.costs: dict[str, float] = {}
@@ -214,10 +215,16 @@ class Turn:
         settle_numbers(value, self._rate)
         namespace = SimpleNamespace(**{name: value})
         for place, a in _arrays(namespace).items():
+            self._kept.append((place, a))
             if place in self._inner and self._inner[place].shape == a.shape:
                 assign(namespace, place, self._inner[place].copy())
         self.before |= {p: a.copy() for p, a in _arrays(namespace).items()}
         return getattr(namespace, name)
+
+    def elsewhere(self, place: str) -> tuple[str, ...]:
+        """Other places that held the very same array before the loop: `W1 = parameters["W1"]`."""
+        own = [a for p, a in self._kept if p == place]
+        return tuple(p for p, a in self._kept if p != place and any(a is o for o in own))
 
     def _seen(self, names: dict[str, Any]) -> None:
         kept = {n: v for n, v in names.items() if n.isidentifier() and not callable(v)}

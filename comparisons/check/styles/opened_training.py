@@ -20,7 +20,7 @@ from unittest.mock import patch
 import numpy as np
 
 from comparisons.check.calling import source_of
-from comparisons.check.differences import Derived
+from comparisons.check.differences import Derived, ratio
 from comparisons.check.locating import Spot, statement
 from comparisons.check.repeated import repeated
 from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
@@ -58,7 +58,12 @@ _OF_SQUARES = (
     "{} is the cross-entropy, while the update is by the gradient of the squared error; for the cross-entropy the derivative of "
     "sigmoid, a (1 - a), cancels, and a - y is left"
 )
+_OF_ONE_LABEL = (
+    "{} is the cross-entropy, and its gradient is right where the label is {}; where it is {}, {}: the derivative for the output a "
+    "is -(y / a - (1 - y) / (1 - a))"
+)
 _SLOPE = re.compile(r"\b(\w+) \* \(1(\.0)? - \1\)|\b\w*(deriv|prime|grad|slope)\w*\(", re.IGNORECASE)
+_QUOTIENT = re.compile(r"divide\(|\by\w* / ", re.IGNORECASE)
 _WORDS = ("we", "go", "far", "away", "home", "now", "soon")
 _VOCABULARY = re.compile(r"\w*(vec(tor)?_?map|word_?vec\w*|word_to_vec\w*|glove\w*|embeddings?(_(map|dict|index))?)", re.IGNORECASE)  # fmt: skip
 _PENALISED = re.compile(r"penalty|penali[sz]|regulari[sz]", re.IGNORECASE)
@@ -84,8 +89,10 @@ class Opened(Glanced):
         Small numbers against log 0 that have been taken out.
     squares : bool
         Whether the squared error of the probability whose cross-entropy the cost is stands in for the cost.
-    contradicted : bool
-        Whether what the loop moves by is the gradient of that squared error.
+    contradicted : str
+        In words, which other gradient it is that the loop moves by: that of this squared error.
+    elsewhere : dict of str to tuple of str
+        By place of a parameter, others that hold the same array.
     """
 
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -94,7 +101,8 @@ class Opened(Glanced):
     first: bool = False
     guards: tuple[float, ...] = ()
     squares: bool = False
-    contradicted: bool = False
+    contradicted: str = ""
+    elsewhere: dict[str, tuple[str, ...]] = field(default_factory=dict)
     compiled: tuple[Any, FunctionType, dict[str, Any]] | None = None
 
     @property
@@ -114,10 +122,16 @@ class Opened(Glanced):
             *told(list(self.guards)),
         ]
 
+    @property
+    def glances(self) -> int:
+        """Of one example more are drawn: what is wrong for the label 0 may be right for 1."""
+        return 5 if self.single else super().glances
+
     def _drawn(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Array]]:
         values, inner = super()._drawn(rng)
         if self.single:
-            values = {n: _first(v) if is_x(n) or is_y(n) else v for n, v in values.items()}
+            which = int(rng.integers(M))
+            values = {n: _one(v, which) if is_x(n) or is_y(n) else v for n, v in values.items()}
         return values, inner
 
     def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
@@ -125,16 +139,17 @@ class Opened(Glanced):
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
         """As for any objective; what is the gradient of a squared error beside a cross-entropy is called so."""
-        told = _OF_SQUARES.format(self.observed) if self.contradicted else ""
+        told = self.contradicted
         for d in super().derived(rng):
             near = np.abs(d.subject - d.reference).max(initial=0) <= NEAR * np.abs(d.reference).max(initial=0)
-            yield replace(d, cause=told, spot=self._at_slope()) if told and not near else d
+            yield replace(d, cause=told, spot=self._at_derivative()) if told and not near else d
 
-    def _at_slope(self) -> Spot | None:
-        """The line of the function that multiplies by the slope of sigmoid: a (1 - a), or what is called a derivative."""
+    def _at_derivative(self) -> Spot | None:
+        """The line of the function that multiplies by the slope of sigmoid, a (1 - a), or that divides by a."""
         within = definition(self.file, self.owner, self.gradient)
+        told_by = _SLOPE if self.contradicted == _OF_SQUARES.format(self.observed) else _QUOTIENT
         for s in ast.walk(within) if within is not None else ():
-            if isinstance(s, ast.Assign | ast.AugAssign) and _SLOPE.search(ast.unparse(s.value)):
+            if isinstance(s, ast.Assign | ast.AugAssign) and told_by.search(ast.unparse(s.value)):
                 called = f"{self.owner}.{self.gradient}" if self.owner else self.gradient
                 return Spot(called, s.lineno, statement(self.file.path, s.lineno))
         return None
@@ -197,7 +212,7 @@ class Opened(Glanced):
         f, missing = self._opened()
         made = copy.deepcopy(self.template)
         settle_numbers(made, rate)
-        turn = self._turn(inner, rate)
+        turn = self._turn(inner | {o: inner[p] for p in inner for o in self.elsewhere.get(p, ())}, rate)
         given = {n: v.copy() if isinstance(v, np.ndarray) else copy.copy(v) for n, v in values.items()}
         given |= {n: rate for n in given if role(n) == "rate"}
         own = {n: v for n in self.file.own if (v := self._global(n, rate)) is not None}
@@ -240,12 +255,12 @@ class Opened(Glanced):
         return self.compiled[1:]
 
 
-def _first(value: Any) -> Any:
-    """The first of the examples, still as a batch."""
+def _one(value: Any, which: int) -> Any:
+    """One of the examples, still as a batch."""
     if isinstance(value, np.ndarray) and value.ndim:
         axis = value.shape.index(M) if M in value.shape else 0
-        return value.take([0], axis=axis)
-    return value[:1] if isinstance(value, list) else value
+        return value.take([which % value.shape[axis]], axis=axis)
+    return value[which : which + 1] if isinstance(value, list) else value
 
 
 def find_opened(file: UserFile, taken: frozenset[str], whole: frozenset[str] = frozenset()) -> Iterator[Opened]:
@@ -416,7 +431,15 @@ def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool
             continue  # else a missing sum over the batch would go unseen
         made = objective.compiled if not first else None
         tried = replace(
-            objective, given=given, single=single, first=first, places={}, observed="", parameters=(), compiled=made
+            objective,
+            given=given,
+            single=single,
+            first=first,
+            places={},
+            observed="",
+            parameters=(),
+            compiled=made,
+            elsewhere={},
         )
         for found in _observing(tried):
             spent += 40 * len(found.parameters)
@@ -441,8 +464,9 @@ def settled(objective: Opened, fillings: Iterable[dict[str, Given]], inner: bool
         yield best[1]
         return
     for other in none:
-        if _of_squares(other):
-            yield replace(other, contradicted=True)
+        told = _OF_SQUARES.format(other.observed) if _of_squares(other) else _of_one_label(other)
+        if told:
+            yield replace(other, contradicted=told)
             return
     if none and not any(is_a_gradient(o) for o in none):
         yield none[0]
@@ -460,7 +484,7 @@ def learns_squares(file: UserFile, members: Iterable[str]) -> str:
             base = Opened(file, owner, name, name, template=template, updates=True)
             found = list(_settled(base, asked(f, bool(owner))))
             if found and found[0].contradicted:
-                return _OF_SQUARES.format(found[0].observed)
+                return found[0].contradicted
             if found:
                 break
     return ""
@@ -473,6 +497,35 @@ def _of_squares(opened: Opened) -> bool:
     """
     agreed = replace(opened, squares=True, single=True).agreement()
     return agreed is not None and agreed[2]
+
+
+def _of_one_label(opened: Opened) -> str:
+    """Where the gradient of a cross-entropy is right for one label, and for the other of the wrong sign or nothing: what is to be said."""
+    single = replace(opened, single=True)
+    labels = ("binary", (M, 1)), ("binary", (1, M)), ("binary", (M,))
+    name = next((n for n, g in opened.given.items() if is_y(n) and (g.kind, g.shape) in labels), "")
+    found: dict[int, float] = {}
+    for label in (0, 1) if name else ():
+        rng = np.random.default_rng(23)
+        try:
+            values, inner = single._drawn(rng)
+            single._squared_error(values, inner)
+            values[name] = np.full_like(values[name], label)
+            claims = single._claims(values, inner)
+            glances = [single._glance(n, claims[n], values, inner) for n in single.parameters]
+        except (UserError, ValueError, KeyError):
+            return ""
+        ratios = [0.0 if not np.any(d.subject) else ratio(d) for d in glances if np.any(d.reference)]
+        if not ratios or any(r is None or abs(r - (ratios[0] or 0)) > NEAR for r in ratios):
+            return ""
+        found[label] = ratios[0] or 0.0
+    for label, r in found.items():
+        other = found[1 - label]
+        if abs(r - 1) < NEAR and min(abs(other), abs(other + 1)) < NEAR:
+            return _OF_ONE_LABEL.format(
+                opened.observed, label, 1 - label, "it is nothing" if abs(other) < NEAR else "the sign is wrong"
+            )
+    return ""
 
 
 def _mostly(opened: Opened) -> bool:
@@ -529,8 +582,13 @@ def _observing(tried: Opened) -> Iterator[Opened]:
         return  # one example after the other, each with what the one before has left
     if not places or sum(int(np.prod(s)) for s in places.values()) > MOST:
         return
+    same: dict[str, tuple[str, ...]] = {}
+    for p in list(places):
+        if p in places and (others := still.elsewhere(p)):
+            same[p] = others
+            places = {q: shape for q, shape in places.items() if q not in others}
     for name in tried.costs(still):
-        found = replace(tried, places=places, observed=name)
+        found = replace(tried, places=places, observed=name, elsewhere=same)
         try:
             found.parameters = found.dependent()
         except (UserError, ValueError, TypeError):

@@ -258,9 +258,13 @@ def _templates(file: UserFile, cls: type) -> Iterator[Any]:
 
 def _strengthened(base: Staged) -> Staged:
     """With penalties in the cost switched on that the object has switched off: their gradients would not show."""
-    off = [n for n, v in vars(base.template).items() if STRENGTHS.fullmatch(n) and v == 0] if base.owner else []
+    off = (
+        [n for n, v in vars(base.template).items() if STRENGTHS.fullmatch(n) and type(v) in (int, float) and v == 0]
+        if base.owner
+        else []
+    )
     text = source_of(base._method(base.cost))
-    on = [n for n in off if re.search(rf"\bself\.{n}\b", text) and not isinstance(getattr(base.template, n), bool)]
+    on = [n for n in off if re.search(rf"\bself\.{n}\b", text)]
     if not on:
         return base
     template = copy.deepcopy(base.template)
