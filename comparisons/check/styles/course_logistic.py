@@ -159,6 +159,9 @@ def _moved(result: Any, own: dict[str, Array]) -> tuple[Any, Any] | None:
 # The cost alone
 
 
+_CLASSES = re.compile(r"\barange\(|\beye\(|one_?hot\w*\(|range\((len\(y\w*\)|m|n)\), ?y", re.IGNORECASE)
+
+
 def costs() -> Recipe:
     """`compute_cost(AL, Y)` of probabilities, where no network takes it."""
 
@@ -167,7 +170,9 @@ def costs() -> Recipe:
             takes = [plain(p.name) for p in parameters(f)]
             fits = len(takes) >= 2 and takes[0] in NETWORK["AL"] and takes[1] in NETWORK["Y"]
             body = tree(f)
-            logarithm = body is None or "log" in ast.unparse(body)  # else it is another loss
+            text = ast.unparse(body) if body is not None else "log"
+            # Without a logarithm it is another loss; with class numbers as targets that of several classes.
+            logarithm = "log" in text and not _CLASSES.search(text)
             if COST.fullmatch(plain(name)) and fits and logarithm and not set(takes) & set(NETWORK["lambd"]):
                 yield [
                     _cost_unit(file, name, columns, several, total, guard)

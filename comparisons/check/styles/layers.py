@@ -76,6 +76,8 @@ class Reading:
         Other strides, paddings, ... that are compared too.
     evaluated : bool
         Whether evaluation is compared too: the class knows it from training, and they differ.
+    of_logits : bool
+        Whether what goes back into a dense layer with softmax is the gradient of the logits.
     """
 
     kind: Kind
@@ -84,6 +86,7 @@ class Reading:
     activation: Layer | None = None
     more: tuple[Reading, ...] = ()
     evaluated: bool = False
+    of_logits: bool = False
 
     @property
     def arch(self) -> Architecture:
@@ -156,6 +159,7 @@ class LayerObjects:
             return []  # LeCun's 1.7159 tanh(2/3 x), say
         if least > (AGREES, 0) and _gives_derivatives(file, cls, chosen):
             return []  # the style of activation functions has it
+        chosen = _handed_on(file, cls, chosen)
         chosen = replace(_with_more(file, cls, chosen), evaluated=_evaluated(cls, chosen))
         others = list(_other_activations(file, cls, chosen)) if "activation" in chosen.spec.arguments.values() else []
         units = []
@@ -276,7 +280,15 @@ def _other_activations(file: UserFile, cls: type, chosen: Reading) -> Iterator[R
             tried = replace(reading, spec=replace(reading.spec, mean=spec.mean, turns=spec.turns))
             if _score(file, cls, tried)[0][0] in (AGREES, BACKWARD_RAISED):
                 done.add(reading.activation)
-                yield tried
+                yield _handed_on(file, cls, tried)
+
+
+def _handed_on(file: UserFile, cls: type, reading: Reading) -> Reading:
+    """The reading for gradients of the logits, where a dense layer with softmax agrees with those and not otherwise."""
+    if not isinstance(reading.activation, Softmax) or _score(file, cls, reading)[0] == (AGREES, 0):
+        return reading
+    handed = replace(reading, of_logits=True)
+    return handed if _score(file, cls, handed)[0] == (AGREES, 0) else reading
 
 
 def _surely_dense(name: str, cls: type) -> bool:
@@ -583,7 +595,8 @@ def _described(file: UserFile, name: str, unit: str, reading: Reading) -> Unit:
         told.append(f"inputs are sequences of shape {reading.spec.x.name}")
     if reading.spec.mean:
         told.append(MEANS)
-    if isinstance(reading.variant.layer, Softmax) and _hands_on(file, file.classes()[name], reading):
+    softmax = isinstance(reading.variant.layer, Softmax) and _hands_on(file, file.classes()[name], reading)
+    if softmax or reading.of_logits:
         told.append(HANDED_ON)
     if reading.spec.sparse:
         told.append(SPARSE)
@@ -605,6 +618,9 @@ def _model(file: UserFile, cls: type, reading: Reading, case: Case) -> Model:
     (dense, _), (activation, _) = case.architecture.layers
 
     def run(params: Any, x: Array, target: Any, dy: Array, training: bool, masks: Any) -> Pass:
+        if reading.of_logits:
+            kept = Softmax().forward(x @ params[dense]["W"] + params[dense].get("b", 0), LayerState())[1]
+            dy = Softmax().backward(dy, LayerState(), kept)[0]
         ran = _ran(file, cls, reading, params[dense], {}, x, dy, training, None)
         grads: dict[str, Array] = {}
         if ran.input_grad is not None:

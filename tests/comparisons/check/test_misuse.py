@@ -75,3 +75,56 @@ def test_a_softmax_may_leave_its_derivative_to_the_loss(derivative: str, wrong: 
     result = checked(SOFTMAX.format(derivative=derivative), tmp_path)
     assert bool(verdicts(result) & set(FAILING)) == wrong
     assert "match" in verdicts(result)
+
+
+LAYERS = """
+class Exponentials:
+    def forward(self, z):
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    def derivative(self):
+        return {derivative}
+
+class Tanh:
+    def forward(self, z):
+        self.last = np.tanh(z)
+        return self.last
+    def derivative(self):
+        return 1 - self.last ** 2
+
+class Dense:
+    def __init__(self, n_in, n_out, activation=None):
+        self.W, self.b = 0.1 * np.random.randn(n_in, n_out), np.zeros(n_out)
+        self.activation = activation or Tanh()
+    def forward(self, x):
+        self.x = x
+        return self.activation.forward(x @ self.W + self.b)
+    def backward(self, grad):
+        delta = grad * self.activation.derivative()
+        self.dW, self.db = self.x.T @ delta, delta.sum(axis=0)
+        return delta @ self.W.T
+
+class SoftmaxDense(Dense):
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out, Exponentials())
+"""
+
+
+@pytest.mark.parametrize(("derivative", "wrong"), [("1.0", False), ("2.0", True)])
+def test_a_dense_layer_with_softmax_may_leave_its_derivative_to_the_loss(
+    derivative: str, wrong: bool, tmp_path: Path
+) -> None:
+    result = checked(LAYERS.format(derivative=derivative), tmp_path)
+    (found,) = [c for c in result.checked if c.unit.name == "SoftmaxDense"]
+    assert bool({row["verdict"] for row in found.rows} & set(FAILING)) == wrong
+    assert any("expects the gradient of the logits" in text for text in found.unit.assumptions) != wrong
+
+
+def test_a_cost_of_class_numbers_is_no_binary_one(tmp_path: Path) -> None:
+    cost = """
+def loss(y_pred, y_true):
+    K = 10
+    rows = y_true[:, np.newaxis] == np.arange(K)
+    return -np.mean((np.log(y_pred) * rows).sum(axis=1))
+"""
+    assert not verdicts(checked(cost, tmp_path)) & set(FAILING)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from comparisons.check import source
+from comparisons.check.calling import source_of
 from comparisons.check.data_imports import for_data_alone
 from comparisons.check.unit import UserError, UserFile, refuses
 from comparisons.errors import BackproofError
@@ -72,6 +73,8 @@ def test_python_2_is_understood(tmp_path: Path) -> None:
     file = load(tmp_path, "def f(x):\n    print 'value', x\n    return sum(xrange(x))\n")
     assert file.call("f", 4) == 6
     assert "Python 2" in file.notes[0]
+    named = load(tmp_path, "class A:\n    def f(self):\n        print 'value'\n")
+    assert "print('value')" in source_of(named.namespace["A"])
 
 
 def test_magics_are_told_from_what_only_begins_like_them(tmp_path: Path) -> None:

@@ -208,3 +208,58 @@ def test_gradients_whose_length_is_limited_are_those_of_the_cost(limit: str, tmp
 def test_what_a_small_number_in_the_code_may_do_is_not_decided(off: float, verdict: str) -> None:
     wanted, kinks = np.linspace(-1.0, 1.0, 5), np.zeros(5, bool)
     assert row(Derived("grad/f.x", wanted * (1 + off), wanted, 1e-12, kinks), {})["verdict"] == verdict
+
+
+TWO_NAMES = """
+import numpy as np
+
+def start(n_x, n_h, n_y):
+    return {{"W1": np.random.randn(n_h, n_x), "b1": np.zeros((n_h, 1)), "W2": np.random.randn(n_y, n_h), "b2": np.zeros((n_y, 1))}}
+
+def cross_entropy(A, Y):
+    return -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / Y.shape[1]
+
+def moved(parameters, grads, rate):
+    return {{n: parameters[n] - rate * grads["d" + n] for n in parameters}}
+
+def two_layers(X, Y, layers_dims, learning_rate=0.1, num_iterations=100):
+    n_x, n_h, n_y = layers_dims
+    parameters = start(n_x, n_h, n_y)
+    W1, b1, W2, b2 = (parameters[n] for n in ("W1", "b1", "W2", "b2"))
+    for i in range(num_iterations):
+        A1 = np.tanh(W1 @ X + b1)
+        A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
+        cost = cross_entropy(A2, Y)
+        dA2 = {derivative}
+        dZ2 = dA2 * A2 * (1 - A2)
+        dZ1 = (W2.T @ dZ2) * (1 - A1 ** 2)
+        grads = {{"dW2": dZ2 @ A1.T / X.shape[1], "db2": dZ2.mean(axis=1, keepdims=True),
+                 "dW1": dZ1 @ X.T / X.shape[1], "db1": dZ1.mean(axis=1, keepdims=True)}}
+        parameters = moved(parameters, grads, learning_rate)
+        W1, b1, W2, b2 = (parameters[n] for n in ("W1", "b1", "W2", "b2"))
+    return parameters
+"""
+"""Parameters are in a dictionary, and the loop reads them under names of their own."""
+DERIVATIVES = {
+    "-(Y / A2 - (1 - Y) / (1 - A2))": "",
+    "-(Y / A2) - (1 - Y) / (1 - A2)": "where it is 0, the sign is wrong",
+    "-(Y / A2)": "where it is 0, it is nothing",
+    "(1 - Y) / (1 - A2)": "where it is 1, it is nothing",
+    "2 * (A2 - Y)": "",  # of another loss: the cost may be shown alone
+}
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES)
+def test_parameters_under_two_names_move_together(derivative: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(TWO_NAMES.format(derivative=derivative))
+    found = list(find_opened(source.run(path), frozenset()))
+    if derivative == "2 * (A2 - Y)":
+        assert not found or found[0].contradicted
+        return
+    (opened,) = found
+    rows = [row(d, {}) for d in opened.derived(np.random.default_rng(1))]
+    assert len(rows) == 4
+    told = DERIVATIVES[derivative]
+    assert {r["verdict"] for r in rows} == {"mismatch" if told else "match"}
+    assert all(told in r["diagnosis"] for r in rows)
