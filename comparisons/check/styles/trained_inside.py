@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -31,6 +31,10 @@ PAIR = 2
 """Which of the training pairs is kept: one with words on both sides."""
 MOST = 300
 NEAR = 1e-6
+OF_ONE_WORD = (
+    "right for one word in the context, wrong for two: the loss takes log(sum(exp(u))) once for each of C words, so the error of the "
+    "scores is C y - t"
+)
 SLOW = 2.0**-20
 """A learning rate at which it does not matter what has been updated already."""
 _DRAWS = ("uniform", "rand", "randn", "normal", "random", "standard_normal", "random_sample")
@@ -61,6 +65,8 @@ class TrainedInside:
     drawn : bool
         Whether the method draws its weights itself.
     scale : float
+    several : bool
+        Whether the word in the middle has two others around it, as it has not while the way of calling is looked for.
     """
 
     file: UserFile
@@ -72,6 +78,7 @@ class TrainedInside:
     drawn: bool = True
     scale: float = 1.0
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    several: bool = False
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -81,7 +88,9 @@ class TrainedInside:
     @property
     def remarks(self) -> list[str]:
         """What was assumed."""
-        told = ["one training pair of a short text is learned"]
+        told = [
+            "one training pair of a short text is learned" + (", with two words in the context" if self.several else "")
+        ]
         return told if self.scale == 1 else [*told, f"a step goes by {self.scale:.4g} times the gradient of the loss"]
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
@@ -93,6 +102,7 @@ class TrainedInside:
             claimed = (before - after[name]) / RATE / self.scale
             cause = ""
             if np.abs(claimed - wanted).max(initial=0) > NEAR * np.abs(wanted).max(initial=0):
+                cause = OF_ONE_WORD if self.several else ""
                 slow = (before - self._run(weights, SLOW)[1][name]) / SLOW / self.scale
                 others = " or ".join(n for n in weights if n != name)
                 if np.abs(slow - wanted).max(initial=0) < np.sqrt(SLOW) * np.abs(wanted).max(initial=0):
@@ -215,7 +225,7 @@ def find_trained_inside(file: UserFile, taken: frozenset[str]) -> Iterator[Train
             tried = (TrainedInside(file, name, method, ready, pairs, epochs) for epochs in (1, 2))
             settled = next((t for t in tried if _works(t)), None)
             if settled is not None:
-                yield settled
+                yield _of_several_words(settled)
                 break
 
 
@@ -261,6 +271,18 @@ def _prepared(file: UserFile, cls: type) -> Iterator[tuple[Any, Any]]:
                     setattr(own, attribute, [one if re.match("x|inp", attribute, re.IGNORECASE) else other])
                 yield own, None
         return
+
+
+def _of_several_words(found: TrainedInside) -> TrainedInside:
+    """With two words around the one in the middle, where the loss counts them: `if self.y_train[j][m]: ...; C += 1`."""
+    text = source_of(getattr(type(found.ready), found.method))
+    counted = re.search(r"if\s*\(?self\.(\w+)\[\w+\]\[\w+\]\)?\s*:(?:.*\n){1,4}?\s*\w+ *\+= *1\b", text)
+    lists = vars(found.ready).get(counted[1]) if counted else None
+    if counted is None or not isinstance(lists, list) or len(lists) != 1 or sum(lists[0]) != 1:
+        return found
+    ready = copy.deepcopy(found.ready)
+    getattr(ready, counted[1])[0][0] = 1
+    return replace(found, ready=ready, several=True)
 
 
 def _constructors(cls: type) -> Iterator[dict[str, Any]]:

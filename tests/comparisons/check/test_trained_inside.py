@@ -35,6 +35,16 @@ def judged(path: Path) -> dict[str, dict[str, str]]:
     return {d.tensor.rpartition(".")[2]: row(d, {}) for d in found.derived(np.random.default_rng(1))}
 
 
+def test_scores_of_one_word_alone_are_told(tmp_path):
+    text = (SAMPLES / "trained_inside_lists.py").read_text()
+    assert "np.sum(t)*self.y" in text
+    path = tmp_path / "mine.py"
+    path.write_text(text.replace("np.sum(t)*self.y", "self.y"))
+    found = judged(path)
+    assert {r["verdict"] for r in found.values()} == {"mismatch"}
+    assert all("the error of the scores is C y - t" in r["diagnosis"] for r in found.values())
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_ones_pass(name):
     found = judged(SAMPLES / f"{name}.py")

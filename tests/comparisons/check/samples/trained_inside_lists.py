@@ -34,7 +34,8 @@ class word2vec(object):
         return self.y
 
     def backpropagate(self,x,t):
-        e = self.y - np.asarray(t).reshape(self.V,1)
+        t = np.asarray(t).reshape(self.V,1)
+        e = np.sum(t)*self.y - t
         # e.shape is V x 1
         dLdW1 = np.dot(self.h,e.T)
         X = np.array(x).reshape(self.V,1)
