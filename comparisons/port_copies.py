@@ -10,8 +10,7 @@ import numpy as np
 
 from comparisons.discrepancy import judge
 from comparisons.port_pairing import Pair, rearranged
-from comparisons.port_shapes import found_shape, input_shape
-from comparisons.ports import Incomparable, Makers, PortResult, disagreeing, example_of, framework, reader, reading
+from comparisons.ports import Incomparable, Makers, PortResult, disagreeing, entering, framework, reader, reading
 from reference import version
 from reference.model import UnknownLayer
 from scratch.weights import Arrays
@@ -45,19 +44,18 @@ def compare_copied(
         If the models have not the same layers, or are not known.
     """
     mine, theirs = reader(subject), reader(reference)
-    known = shape or input_shape(subject, reference) or found_shape((subject, reference), (), makers)
-    if mine is None or theirs is None or known is None:
-        raise Incomparable(f"{name}: the models, or the shape of their input, are not known")
-    example = example_of(subject, reference, known, np.random.default_rng(1))
-    options = [reading(m, False, make) for m, make in zip((subject, reference), makers or (None, None), strict=True)]
+    if mine is None or theirs is None:
+        raise Incomparable(f"{name}: the models are not known")
+    (left, right), makers, example = entering((subject, reference), makers, name, shape, (), np.random.default_rng(1))
+    options = [reading(m, False, make) for m, make in zip((left, right), makers, strict=True)]
 
     def paired(dtype: str) -> Pair:
         try:
-            return Pair(mine(subject, example, dtype, **options[0]), theirs(reference, example, dtype, **options[1]))
+            return Pair(mine(left, example, dtype, **options[0]), theirs(right, example, dtype, **options[1]))
         except (UnknownLayer, ValueError, RuntimeError) as error:
             raise Incomparable(f"{name}: {str(error).strip().splitlines()[0]}") from None
 
-    for model in (subject, reference):
+    for model in (left, right):
         _build(model, example)
         _scatter(model)
     first = paired("float32")

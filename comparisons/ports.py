@@ -15,6 +15,7 @@ from comparisons.discrepancy import judge
 from comparisons.errors import BackproofError
 from comparisons.naming import place
 from comparisons.port_ends import ENDS, LOSS, ROUNDED, SAME_ENDS, Ends, Losses, between, close, misplaced
+from comparisons.port_inputs import Makers, joined
 from comparisons.port_pairing import FRAMEWORK_NAMES, Pair, rearranged
 from comparisons.port_shapes import Shape, found_shape, input_shape
 from comparisons.tolerance import Runs, distance, noise
@@ -50,9 +51,6 @@ def framework(kind: type) -> str | None:
     if "torch.nn.modules.module.Module" in names:
         return "torch"
     return "tensorflow" if any(n.startswith("keras.") and n.endswith(".Model") for n in names) else None
-
-
-Makers = tuple[Callable[[], Any], Callable[[], Any]]
 
 
 def reading(model: Any, time_first: bool, make: Callable[[], Any] | None) -> dict[str, Any]:
@@ -112,17 +110,12 @@ def compare_models(
     mine, theirs = reader(subject), reader(reference)
     if mine is None or theirs is None:
         raise BackproofError(f"{name}: both must be models, torch.nn.Module or keras.Model")
-    known = shape or input_shape(subject, reference) or found_shape((subject, reference), hints, makers)
-    if known is None:
-        raise Incomparable(f"{name}: the shape of an input is not known; give it, e.g. (32, 32, 3) for images")
     rng = np.random.default_rng([seed, 1])
-    example = example_of(subject, reference, known, rng)
+    (subject, reference), makers, example = entering((subject, reference), makers, name, shape, hints, rng)
     chosen: PortResult | None = None
     failure: Exception | None = None
     for time_first in _orders(example, subject, reference):
-        options = [
-            reading(m, time_first, make) for m, make in zip((subject, reference), makers or (None, None), strict=True)
-        ]
+        options = [reading(m, time_first, make) for m, make in zip((subject, reference), makers, strict=True)]
         try:
             pair = {
                 d: Pair(mine(subject, example, d, **options[0]), theirs(reference, example, d, **options[1]))
@@ -150,6 +143,31 @@ def compare_models(
             f"{name}: {str(failure).strip().splitlines()[0]}"
         ) from failure
     return chosen
+
+
+def entering(
+    models: tuple[Any, Any],
+    makers: Makers | None,
+    name: str,
+    shape: tuple[int, ...] | None,
+    hints: Iterable[Shape],
+    rng: np.random.Generator,
+) -> tuple[tuple[Any, Any], Makers, Array]:
+    """Two models that take one input, what makes them, and examples; those of several inputs are wrapped.
+
+    Raises
+    ------
+    Incomparable
+        If the shape of an input is not known.
+    """
+    known = shape or input_shape(*models)
+    several = None if known else joined(models, makers or (None, None))
+    if several is not None:
+        return several.models, several.makers, several.example(rng)
+    known = known or found_shape(models, hints, makers)
+    if known is None:
+        raise Incomparable(f"{name}: the shape of an input is not known; give it, e.g. (32, 32, 3) for images")
+    return models, makers or (None, None), example_of(*models, known, rng)
 
 
 def _failing(found: PortResult) -> int:

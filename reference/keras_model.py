@@ -183,19 +183,19 @@ def _as(x: Array, dtype: str) -> Array:
 def _in_precision(model: Any, dtype: str, example: Array, make: Callable[[], Any] | None) -> Any:
     """A copy in that precision, with the same weights, stochastic state included."""
     with _floats(dtype):
-        copied = _copied(model, dtype, make)
-        _name_by_attribute(copied, "")
-        if not copied.built or not copied.weights:
-            copied(tf.constant(_as(example[:1], dtype)))
-    for mine, theirs in zip(copied.weights, model.weights, strict=bool(model.weights)):
+        made = copied(model, dtype, make)
+        _name_by_attribute(made, "")
+        if not made.built or not made.weights:
+            made(tf.constant(_as(example[:1], dtype)))
+    for mine, theirs in zip(made.weights, model.weights, strict=bool(model.weights)):
         mine.assign(theirs.numpy())
     if dtype == "float64":
-        for layer in _leaves(copied):
+        for layer in _leaves(made):
             # A Python float would pass through float32 (`float32-hyperparameters`).
             for name, value in list(vars(layer).items()):
                 if type(value) is float:
                     setattr(layer, name, np.float64(value))
-    return copied
+    return made
 
 
 @contextmanager
@@ -211,7 +211,7 @@ def _floats(dtype: str) -> Iterator[None]:
         keras.config.set_dtype_policy(kept[1])
 
 
-def _copied(model: Any, dtype: str, make: Callable[[], Any] | None) -> Any:
+def copied(model: Any, dtype: str, make: Callable[[], Any] | None) -> Any:
     """A model of the same configuration; of a class of somebody's own, or with layers that have none, made once more."""
     kind = type(model)
     try:

@@ -6,8 +6,10 @@ layout: rows, kernels (height, width, in, out), images (m, h, w, c), gates besid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from math import prod
 from typing import Any, Protocol
 
 from scratch.layer import Array
@@ -67,6 +69,30 @@ class Drop:
     rate: float
     after: str
     always: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several inputs of a model.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Of one example, images as (h, w, c).
+    tokens : int
+        How many words it may hold; 0 where it holds numbers.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    tokens: int = 0
+
+
+def columns(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    """Where the numbers of each input begin and end, in a row that holds them side by side."""
+    ends = [0, *accumulate(prod(part.shape) for part in parts)]
+    return list(pairwise(ends))
 
 
 class Model(Protocol):
