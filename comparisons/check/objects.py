@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -292,7 +293,9 @@ class Driven:
             **{n: self.spec.values[n] for n in ("n_out",) if n in self.spec.values},
             "optimizer": RecordingOptimizer(),
             "learning_rate": 1.0,
+            **dict.fromkeys(("rng", "random_state", "generator"), np.random.RandomState(0)),
         }
+        whole = self.spec.x.shape((self.m, *self.spec.example)) if self.spec.example else x.shape
         named = [n for wanted in PREPARE if (n := method(self.cls, (wanted,)))]
         for name in dict.fromkeys((*named, *preparers(self.object, self._passes()))):
             f = getattr(self.object, name)
@@ -304,10 +307,11 @@ class Driven:
                     known[p.name] = p.name
             if len(known) < len(asked):
                 continue
-            try:
-                self.file.call(f, **{name: roles[role] for name, role in known.items()})
-            except UserError:
-                continue
+            # The shape of one example, or of a batch.
+            for more in ({}, {"input_shape": whole}) if "input_shape" in known.values() else ({},):
+                with suppress(UserError):
+                    self.file.call(f, **{name: (roles | more)[role] for name, role in known.items()})
+                    break
 
     def forward(self, x: Array, training: bool) -> Array:
         """Output in the user's layout, from an input in scratch's."""

@@ -251,6 +251,8 @@ class Session:
         n = self.way.sizes[0]
         if not all(b.found() for b in self.blocks):
             try:
+                if not self.way.forward:
+                    raise Undrivable(f"{type(self.container).__name__} has no forward pass of its own")
                 self.predict(np.zeros((self.m, n)))
             except UserError:
                 width = n

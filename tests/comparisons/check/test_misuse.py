@@ -128,3 +128,29 @@ def loss(y_pred, y_true):
     return -np.mean((np.log(y_pred) * rows).sum(axis=1))
 """
     assert not verdicts(checked(cost, tmp_path)) & set(FAILING)
+
+
+SET_UP = """
+class Linear:
+    def __init__(self, n_out, weight_scale=0.1):
+        self.n_out, self.weight_scale = n_out, weight_scale
+    def _setup(self, input_shape, rng):
+        self.W = rng.normal(size=(input_shape[1], self.n_out), scale=self.weight_scale)
+        self.b = np.zeros(self.n_out)
+    def fprop(self, input):
+        self.last_input = input
+        return np.dot(input, self.W) + self.b
+    def bprop(self, output_grad):
+        self.dW = np.dot(self.last_input.T, output_grad) / len(output_grad)
+        self.db = {bias}
+        return np.dot(output_grad, self.W.T)
+"""
+
+
+@pytest.mark.parametrize(("bias", "wrong"), [("output_grad.mean(axis=0)", False), ("output_grad.mean()", True)])
+def test_a_layer_may_be_set_up_with_the_shape_of_a_batch_and_a_generator(
+    bias: str, wrong: bool, tmp_path: Path
+) -> None:
+    result = checked(SET_UP.format(bias=bias), tmp_path)
+    (found,) = [c for c in result.checked if c.unit.name == "Linear"]
+    assert bool({row["verdict"] for row in found.rows} & set(FAILING)) == wrong
