@@ -54,7 +54,7 @@ def number(kind: Any, *args: Any, **kwargs: Any) -> Any:
 def element(target: Any, value: Any) -> Any:
     """What is put into a place of an array: an array of one element without its axes, all else as it is."""
     alone = isinstance(target, np.ndarray) and isinstance(value, np.ndarray) and value.size == 1 and value.ndim > 0
-    return value.reshape(()) if alone and target.dtype != object else value
+    return np.asarray(value).reshape(()) if alone and target.dtype != object else value  # a matrix keeps its axes
 
 
 class Revived(ast.NodeTransformer):

@@ -84,13 +84,13 @@ class Begun(Kept):
             given = {n: copy.deepcopy(v) for n, v in values.items() if n != TARGET}
             returned = self.file.call(getattr(made, self.cost), **given)
             if name != self.cost:
-                wanted = self._handed(values[TARGET], returned)
+                wanted = self._handed_target(values[TARGET], returned)
                 data = next(iter(values.values()))
                 arguments = _arguments(getattr(made, name), data, _first(returned), wanted)
                 returned = self.file.call(getattr(made, name), **arguments)
         return returned, {}, made
 
-    def _handed(self, wanted: Array, returned: Any) -> Any:
+    def _handed_target(self, wanted: Array, returned: Any) -> Any:
         """The target as the code takes it: a list for a list of outputs, class numbers for one-hot arrays."""
         if self.labels:
             numbers = wanted.argmax(axis=class_axis(wanted))

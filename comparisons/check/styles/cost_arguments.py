@@ -142,7 +142,8 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
     if STATE.fullmatch(name):
         return _reals((H, 1), (H,), (1, H), (SIZES[1], 1), (SIZES[1],), (1, SIZES[1]))
     if BIAS.fullmatch(name):
-        return [Given("fixed", value=np.asarray(0.3)), *_reals((K,), (1, K), (K, 1), (1,))]
+        weights = _reals((N,), (N, 1), (N + 1,), (N + 1, 1)) if name == "B" else []
+        return [Given("fixed", value=np.asarray(0.3)), *_reals((K,), (1, K), (K, 1), (1,)), *weights]
     if _MATRIX.fullmatch(name) and not FLAT.fullmatch(name):
         return _reals((N, K), (K, N), (N,), (N, 1), (H, N), (N, H), (K, H), (H, K))
     if VECTORS.fullmatch(name):
@@ -263,6 +264,11 @@ def bare(name: str) -> str:
     return re.sub(rf"^({_AGE})_|_({_AGE})$", "", lower)
 
 
+def is_number(name: str) -> bool:
+    """Whether a single number of this name may be a parameter of a line: its slope, its intercept."""
+    return bool(_SLOPE.fullmatch(bare(name)) or _INTERCEPT.fullmatch(bare(name)))
+
+
 def lines(names: list[str]) -> Iterator[dict[str, Given]]:
     """Ways of filling the arguments of a model whose parameters are single numbers: a slope, an intercept, and data beside them."""
     counted = any(_SLOPE.fullmatch(bare(n)) and bare(n) not in ("m", "b") for n in names)
@@ -285,6 +291,22 @@ def lines(names: list[str]) -> Iterator[dict[str, Given]]:
         return
     yield {n: given.get(n, Given("real", (M,))) for n in names}
     yield {n: given.get(n, Given("binary" if is_y(n) else "real", (M,))) for n in names}
+
+
+def counted(names: list[str]) -> Iterator[dict[str, Given]]:
+    """Ways of filling the arguments of a linear model whose code counts its parameters, `theta[0]` and `theta[1]`: there are two or three."""
+    weights = [n for n in names if FLAT.fullmatch(n)]
+    inputs = [n for n in names if n not in weights and is_x(n)]
+    targets = [n for n in names if n not in (*weights, *inputs) and is_y(n)]
+    if not len(weights) == len(inputs) == len(targets) == 1:
+        return
+    others = {n: found[0] for n in names if n not in (*weights, *inputs, *targets) and (found := choices(n))}
+    if len(others) + 3 < len(names):
+        return
+    for n in (2, 3):
+        rows = Given("ones and more", (M, n)), Given("real", (M, n - 1)), *([Given("real", (M,))] if n == 2 else [])
+        for x, target, shape in itertools.product(rows, ((M, 1), (M,)), ((n, 1), (n,), (1, n))):
+            yield others | {weights[0]: Given("real", shape), inputs[0]: x, targets[0]: Given("binary", target)}
 
 
 def combinations(names: list[str], widths: tuple[int, ...], most: int) -> Iterator[dict[str, Given]]:

@@ -7,6 +7,7 @@ in the shapes of parameters. Of several ways that run, the one counts under whic
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import itertools
@@ -17,8 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from comparisons.check.calling import source_of
 from comparisons.check.differences import FLOOR, Derived, gradient, ratio
 from comparisons.check.homes import line, source_text
+from comparisons.check.locating import Spot, statement
+from comparisons.check.source import syntax
 from comparisons.check.styles.cost_arguments import (
     BIAS,
     STATE,
@@ -29,6 +33,7 @@ from comparisons.check.styles.cost_arguments import (
     M,
     bare,
     combinations,
+    counted,
     lines,
     strengthened,
 )
@@ -65,8 +70,11 @@ _FACTORS = {f"m times too large (m = {M}): the 1/m is missing": M, f"divided by 
 HALF_OR_DOUBLE = (0.5, 2.0)
 USUAL_SCALES = tuple(sign * c * m for sign in (1, -1) for c in (1.0, 0.5, 2.0) for m in (1, M, 1 / M))
 """Of gradients to the derivatives of their cost, in code as it is written."""
+ONE_BY_ONE = "elements are updated one after the other: the later ones see the earlier ones updated"
 _LENGTH = re.compile(r"(?<!random\.)\bnorm\b|norm\w* *(=|<|>)|\w+_norm\b|clip")
 """Shows that a file may limit the length of gradients."""
+_MATRIX_MADE = re.compile(r"\b(as)?mat(rix)?\(")
+_MADE_AGAIN = re.compile(r"\b(\w+) = (np\.)?(as)?mat(rix)?\(\1\b")
 _COST = re.compile(
     r"\w*(cost|loss|objective|likelihood|error|energy)\w*|J|nll|\w*_?mse|score_and_grad\w*", re.IGNORECASE
 )
@@ -101,6 +109,8 @@ class Objective:
         The pieces of vectors of parameters, once they are known.
     cost_names : dict of str to str
         What the cost calls arguments that the gradient has under another name.
+    matrices : bool
+        Whether arrays with two axes are given as `np.matrix`, with which `*` is the product of matrices.
     """
 
     file: UserFile
@@ -115,6 +125,7 @@ class Objective:
     parameters: tuple[str, ...] = ()
     taken_apart: dict[str, dict[str, Array]] = field(default_factory=dict)
     cost_names: dict[str, str] = field(default_factory=dict)
+    matrices: bool = False
 
     @property
     def title(self) -> str:
@@ -135,10 +146,11 @@ class Objective:
     @property
     def remarks(self) -> list[str]:
         """What was assumed."""
+        told = ["arrays are given as np.matrix"] if self.matrices else []
         if self.scale == 1:
-            return []
+            return told
         what = "the update goes by" if self.updates else "gradients are"
-        return [f"{what} {self.scale:.4g} times the gradient of the cost, throughout"]
+        return [*told, f"{what} {self.scale:.4g} times the gradient of the cost, throughout"]
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
         """The gradient by every parameter for which one comes back, and where it is wrong, what it would be by mistakes."""
@@ -149,9 +161,12 @@ class Objective:
                 yield from split(found, into)  # no tolerance is smaller, and what is right needs no explanation
                 continue
             told = list(self._of_regulariser(values, inner, name, found.subject, found.reference))
+            spot = None
             if self.updates:
-                told += self._too_late(values, inner, name)
-            yield from split(replace(found, explanations=tuple(told)), into)
+                late = list(self._too_late(values, inner, name))
+                told += late
+                spot = self._one_by_one(name, found.subject, late)
+            yield from split(replace(found, explanations=tuple(told), spot=spot), into)
 
     def _pieces(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> dict[str, Array]:
         """What a vector of parameters consists of, if it is one; found once, as edits of the code change nothing in it."""
@@ -272,7 +287,7 @@ class Objective:
 
             found[index] = gradient(of_one, moving[index], np.ones(()))[0]
             moving[index] -= RATE * found[index]
-        yield "elements are updated one after the other: the later ones see the earlier ones updated", found
+        yield ONE_BY_ONE, found
         for other, moved in self._claims(values, inner).items():
             if other == name:
                 continue
@@ -280,6 +295,29 @@ class Objective:
             mine, own = (values, inner | late) if other in inner else (values | late, inner)
             after = gradient(self._as_function_of(name, mine, own), place, np.ones(()))[0]
             yield f"calculated after {other} had been updated", after
+
+    def _one_by_one(self, name: str, claimed: Array, late: list[tuple[str, Array]]) -> Spot | None:
+        """The line in which elements are updated one after the other, where that is what is wrong."""
+        after = next((a for text, a in late if text == ONE_BY_ONE and a.shape == claimed.shape), None)
+        if after is None or np.abs(after - claimed).max() > NEAR * np.abs(claimed).max():
+            return None
+        stores = [
+            s
+            for f in ast.walk(syntax(self.file))
+            if isinstance(f, ast.FunctionDef) and f.name == self.gradient
+            for s in ast.walk(f)
+            if isinstance(s, ast.Assign | ast.AugAssign) and isinstance(_target(s), ast.Subscript)
+        ]
+        own = [s for s in stores if re.match(rf"{re.escape(name)}\b", ast.unparse(_target(s)))]
+        # The first element is right; where a loop moves all of them there is one line.
+        moving = sorted(
+            own or [s for s in stores if re.search(rf"\b{re.escape(name)}\[", ast.unparse(s.value))],
+            key=lambda s: s.lineno,
+        )
+        if not moving:
+            return None
+        called = f"{self.owner}.{self.gradient}" if self.owner else self.gradient
+        return Spot(called, moving[-1].lineno, statement(self.file.path, moving[-1].lineno))
 
     def _inner(self, rng: np.random.Generator) -> dict[str, Array]:
         """Fresh numbers for all arrays that the object holds."""
@@ -312,13 +350,20 @@ class Objective:
         called = {p.name: p.name for p in parameters_of(f)}
         if name == self.gradient != self.cost:
             called = {own: self.cost_names.get(own, own) for own in called}
-        arguments = {own: copy.deepcopy(values[n]) for own, n in called.items() if n in values}
+        arguments = {own: self._handed(values[n]) for own, n in called.items() if n in values}
         predicted = [p.name for p in parameters_of(f) if self.forward and _PREDICTED.fullmatch(p.name)]
         if predicted:
             arguments |= dict.fromkeys(predicted, self.file.call(getattr(made, self.forward), copy.deepcopy(data)))
         np.random.seed(0)  # noqa: NPY002
         returned = self.file.call(f, **arguments)
         return returned, {called.get(own, own): value for own, value in arguments.items()}, made
+
+    def _handed(self, value: Any) -> Any:
+        """A copy of an argument, as a matrix where the file makes its arrays so."""
+        copied = copy.deepcopy(value)
+        return (
+            copied.view(np.matrix) if self.matrices and isinstance(copied, np.ndarray) and copied.ndim == 2 else copied
+        )
 
     def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
         returned = self._run(self.cost, values, inner)[0]
@@ -442,11 +487,33 @@ class Objective:
         agreeing = counts.get(best, 0)
         return agreeing, self._accepted(best, agreeing, len(found)), agreeing == len(found)
 
+    def rests(self) -> bool:
+        """Whether some elements of a parameter get no gradient at all: the code may know of the others alone."""
+        claims = self._claims(*self._drawn(np.random.default_rng(23))).values()
+        return any(0 < np.count_nonzero(a) < a.size for a in claims)
+
+    def share(self) -> float:
+        """What share of all elements of the gradients agrees, where no gradient does as a whole: the first one that is updated, say."""
+        try:
+            compared = self._compared(*self._drawn(np.random.default_rng(23))).values()
+        except (UserError, ValueError):
+            return 0.0
+        near = [
+            np.abs(d.subject - d.reference) <= NEAR * np.abs(d.reference).max(initial=0)
+            for d in compared
+            if d.subject.shape == d.reference.shape
+        ]
+        return float(np.mean(np.concatenate([a.reshape(-1) for a in near]))) if near else 0.0
+
     def _accepted(self, scale: float, agreeing: int, count: int) -> float:
         """The scale that is taken for granted: a factor common to several gradients, or one that the rate or a half in the cost makes up for."""
         common = agreeing > 1 and agreeing > count / 2
         harmless = scale > 0 and (common or self.updates or any(abs(scale / r - 1) < NEAR for r in HALF_OR_DOUBLE))
         return scale if harmless and abs(scale - 1) > NEAR else 1.0
+
+
+def _target(statement: ast.Assign | ast.AugAssign) -> ast.expr:
+    return statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
 
 
 def uncut(file: UserFile, claimed: Array, wanted: Array) -> Array:
@@ -472,7 +539,7 @@ def _penalised(part: Array, place: Array) -> tuple[str, Array]:
     """What a regulariser's gradient is made of, the parameter and its sign, in words and as multiples of these two."""
     basis = np.stack([place, np.sign(place)], axis=1)
     by = np.linalg.lstsq(basis, part, rcond=None)[0]
-    if np.abs(basis @ by - part).max() > NEAR * np.abs(part).max(initial=0):
+    if len(part) == 1 or np.abs(basis @ by - part).max() > NEAR * np.abs(part).max(initial=0):
         by = np.array([np.median(part / place), 0.0])
     words = []
     for value, of in zip(by, ("W", "sign(W)"), strict=True):
@@ -510,9 +577,9 @@ def _by_gradient(objectives: Iterable[Objective]) -> Iterator[list[Objective]]:
     yield from found.values()
 
 
-def _agreeing(objective: Objective) -> int:
+def _agreeing(objective: Objective) -> float:
     agreed = objective.agreement()
-    return agreed[0] if agreed is not None else -1
+    return agreed[0] or min(objective.share(), 0.99) if agreed is not None else -1
 
 
 _BESIDES = re.compile(
@@ -625,20 +692,46 @@ def _settled(objective: Objective) -> Iterator[Objective]:
         names = names if any(map(is_x, names)) else ["X", *names]
     arrays = held(objective.template).values() if owner else ()
     widths = tuple(sorted({n for a in arrays for n in a.shape if n > 1}))
-    best = _best(objective, itertools.chain(rolled(file, names), combinations(names, widths, TRIED)))
+    best = None
+    if not owner and _of_matrices(objective):
+        ways = (w for w in combinations(names, widths, TRIED) if not any(len(g.shape) == 1 for g in w.values()))
+        best = _best(replace(objective, matrices=True), ways)
+    if best is None or best[0] < 1:
+        best = _better(best, _best(objective, itertools.chain(rolled(file, names), combinations(names, widths, TRIED))))
+    if not owner and (best is None or (best[0] < 1 and best[1].rests())):
+        best = _better(best, _best(objective, counted(names)))
     if best is None and not owner:
         best = _best(objective, lines(names))
-        best = best if best and best[0] else None  # what is given is a guess: something must agree
+        best = best if best and best[0] >= 1 else None  # what is given is a guess: something must agree
     if best is not None:
         yield best[1]
 
 
-def _best(objective: Objective, ways: Iterable[dict[str, Given]]) -> tuple[int, Objective] | None:
+def _of_matrices(objective: Objective) -> bool:
+    """Whether the file makes matrices with which one of both functions multiplies, that does not make them itself."""
+    made = _MATRIX_MADE.search(source_text(objective.file))
+    functions = (objective._method(n) for n in {objective.cost, objective.gradient})
+    return bool(made) and any("*" in (text := source_of(f)) and not _MADE_AGAIN.search(text) for f in functions)
+
+
+_Ranked = tuple[float, Objective]
+"""With how many gradients agree; with less than 1, the share of elements that do, where no gradient does."""
+
+
+def _better(one: _Ranked | None, other: _Ranked | None) -> _Ranked | None:
+    return max((r for r in (one, other) if r is not None), key=lambda r: r[0], default=None)
+
+
+def _best(objective: Objective, ways: Iterable[dict[str, Given]]) -> _Ranked | None:
     """The way of filling the arguments under which most gradients agree, and how many do."""
-    best: tuple[int, Objective] | None = None
+    best: _Ranked | None = None
     calls = 0
     for given in ways:
         shaped = {n: _like(objective.template, n, g) for n, g in given.items()}
+        if not objective.updates:  # a "learning rate" of a cost is the strength of a regulariser
+            shaped = {n: Given("fixed", value=STRENGTH) if role(n) == "rate" else g for n, g in shaped.items()}
+        if best is not None and _at_odds(shaped):
+            continue
         tried = replace(objective, given=shaped)
         if not runs(tried) or _elements(tried) > MOST:
             continue
@@ -646,12 +739,20 @@ def _best(objective: Objective, ways: Iterable[dict[str, Given]]) -> tuple[int, 
         if found is None:
             continue
         calls += 6 * _elements(tried)
-        agreeing, tried.scale, _ = found
-        if best is None or agreeing > best[0]:
-            best = agreeing, tried
+        tried.scale = found[1]
+        rank = found[0] or min(tried.share(), 0.99)
+        if best is None or rank > best[0]:
+            best = rank, tried
         if found[2] or calls > CALLS:
             break
     return best
+
+
+def _at_odds(given: dict[str, Given]) -> bool:
+    """Whether there are targets for all examples and one row of inputs alone: that runs by broadcasting, and hides what is wrong."""
+    rows = [M in g.shape for n, g in given.items() if is_x(n) and not VECTORS.fullmatch(n) and g.shape]
+    targets = [M in g.shape or isinstance(g.value, list) for n, g in given.items() if is_y(n) and not is_x(n)]
+    return any(targets) and bool(rows) and not any(rows)
 
 
 def _like(template: Any, name: str, given: Given) -> Given:

@@ -20,12 +20,12 @@ from comparisons.check.styles.network_arguments import required
 from comparisons.check.unit import UserError, UserFile
 
 Array = np.ndarray
-_DICTIONARY = re.compile(r"param(eter)?s?|p|weights|theta|model")
+DICTIONARY = re.compile(r"param(eter)?s?|p|weights|theta|model")
 _CACHE = re.compile(
     r"cache\w*|saved|ctx|context|memory|acts?|activations|tape|intermediates?|states?|values|forward_\w+|store|mem"
 )
-_AHEAD = re.compile(r"forward|fwd|fprop|feed_?forward|predict", re.IGNORECASE)
-_BACK = re.compile(r"backward|backprop\w*|bwd|bprop", re.IGNORECASE)
+AHEAD = re.compile(r"forward|fwd|fprop|feed_?forward|predict", re.IGNORECASE)
+BACK = re.compile(r"backward|backprop\w*|bwd|bprop", re.IGNORECASE)
 MOST = 4000
 """Elements of all parameters, from which no more than a part of them is looked at."""
 LOOKED = 12
@@ -79,7 +79,7 @@ class DictionaryPair:
         f = self.file.namespace[self.forward]
         given = {}
         for p in required(f):
-            given[p.name] = {n: a.copy() for n, a in params.items()} if _DICTIONARY.fullmatch(p.name) else self.x.copy()
+            given[p.name] = {n: a.copy() for n, a in params.items()} if DICTIONARY.fullmatch(p.name) else self.x.copy()
         result = self.file.call(f, **given)
         parts = list(result) if isinstance(result, tuple) else [result]
         if not isinstance(parts[0], np.ndarray) or parts[0].dtype.kind != "f":
@@ -93,7 +93,7 @@ class DictionaryPair:
         given: dict[str, Any] = {}
         open_ = []
         for p in required(b):
-            if _DICTIONARY.fullmatch(p.name):
+            if DICTIONARY.fullmatch(p.name):
                 given[p.name] = {n: a.copy() for n, a in params.items()}
             elif p.name in by_name and p.name != names[0]:
                 given[p.name] = by_name[p.name]
@@ -142,16 +142,16 @@ def find_dictionary_pairs(
         The file's global names, with what its statements make where that does no harm.
     """
     backs = [
-        n for n, f in functions.items() if _BACK.search(n) and any(_DICTIONARY.fullmatch(p.name) for p in parameters(f))
+        n for n, f in functions.items() if BACK.search(n) and any(DICTIONARY.fullmatch(p.name) for p in parameters(f))
     ]
     for backward in backs:
-        base = _BACK.sub("", backward).strip("_").lower()
+        base = BACK.sub("", backward).strip("_").lower()
         ahead = [
-            n for n in functions if n != backward and _AHEAD.search(n) and _AHEAD.sub("", n).strip("_").lower() == base
+            n for n in functions if n != backward and AHEAD.search(n) and AHEAD.sub("", n).strip("_").lower() == base
         ]
         for forward in ahead:
             asked = [p.name for p in required(file.namespace[forward])]
-            if len(asked) != 2 or not any(_DICTIONARY.fullmatch(n) for n in asked):
+            if len(asked) != 2 or not any(DICTIONARY.fullmatch(n) for n in asked):
                 continue
             for held, x in itertools.product(_dictionaries(known()), _inputs()):
                 pair = DictionaryPair(file, forward, backward, held, x)
@@ -166,7 +166,7 @@ def find_dictionary_pairs(
 def _dictionaries(names: dict[str, Any]) -> list[dict[str, Array]]:
     found = []
     for name, value in names.items():
-        if isinstance(value, dict) and _DICTIONARY.fullmatch(name) and value:
+        if isinstance(value, dict) and DICTIONARY.fullmatch(name) and value:
             arrays = {str(n): a for n, a in value.items() if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
             if len(arrays) == len(value):
                 found.append(arrays)

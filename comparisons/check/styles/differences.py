@@ -26,8 +26,10 @@ from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
 from comparisons.check.styles.factorisations import Factorisation, find_factorisations
 from comparisons.check.styles.fed_objects import find_fed
 from comparisons.check.styles.function_pairs import FunctionPair, find_function_pairs
+from comparisons.check.styles.global_costs import find_global_costs
 from comparisons.check.styles.global_losses import GlobalLoss, find_losses, made_up
 from comparisons.check.styles.kept_gradients import find_kept
+from comparisons.check.styles.kept_in_models import find_kept_in_models
 from comparisons.check.styles.linear_models import find_linear
 from comparisons.check.styles.network_access import Array, found_arrays, match_gradients, stem
 from comparisons.check.styles.network_arguments import parameters_of, required
@@ -35,6 +37,8 @@ from comparisons.check.styles.network_objects import returned_names
 from comparisons.check.styles.online_models import find_online
 from comparisons.check.styles.opened_scripts import find_opened_scripts
 from comparisons.check.styles.opened_training import find_opened
+from comparisons.check.styles.ordered_steps import OrderedStep, find_ordered_steps
+from comparisons.check.styles.primitive_backwards import Primitive, find_primitives
 from comparisons.check.styles.sampled_words import SampledWords, find_sampled_words
 from comparisons.check.styles.stacked_policies import StackedPolicy, find_stacked_policies
 from comparisons.check.styles.staged_costs import find_staged
@@ -130,7 +134,9 @@ Thing = (
     | Factorisation
     | TrainedInside
     | SampledWords
+    | OrderedStep
     | TensorScript
+    | Primitive
 )
 
 
@@ -165,9 +171,12 @@ class Differences(Twinless):
                 | Factorisation
                 | TrainedInside
                 | SampledWords
+                | OrderedStep
                 | TensorScript,
             ):
                 assumptions = [*thing.remarks, *assumptions]
+            if isinstance(thing, Primitive):
+                assumptions = thing.remarks
             if isinstance(thing, Elementwise):
                 if not _agrees(found) and _agrees_at_output(thing):
                     thing.at_output = True
@@ -227,8 +236,12 @@ class Differences(Twinless):
         free = {n: f for n, f in free.items() if not any(n in _members(t) for t in self._things.values())}
         for pair in (*find_function_pairs(file, free), *find_accumulating_pairs(file, free)):
             yield pair, "function with its backward pass", (pair.forward, pair.backward)
+        for primitive in find_primitives(file, free):
+            yield primitive, primitive.title, primitive.members
         for thing in find_dictionary_pairs(file, functions, lambda: made_up(file, syntax(file))):
             yield thing, "forward and backward with a dictionary of parameters", (thing.forward, thing.backward)
+        for kept in find_kept_in_models(file, functions):
+            yield kept, "forward and backward with a dictionary of parameters", (kept.forward, kept.backward)
         for policy in find_stacked_policies(file, functions, lambda: made_up(file, syntax(file))):
             yield policy, "policy with its gradients over an episode", (policy.forward, policy.backward)
         for made_of in find_composed(file, taken, False):
@@ -244,19 +257,24 @@ class Differences(Twinless):
         done: set[str] = set()
         for objective in whole_softmax.settled(file, lambda: find_objectives(file, taken)):
             done |= set(objective.members)
-            yield objective, objective.title, objective.members
-        for find in (find_staged, find_kept, find_begun, find_online, find_sampled_words, find_fed):
+            # Of two gradients of one cost the second goes by its own name.
+            first, *others = objective.members
+            yield objective, objective.title, (*others, first) if first in self._things else objective.members
+        for find in (find_global_costs, find_staged, find_kept, find_begun, find_online, find_sampled_words, find_fed):
             for found in find(file, taken, done):
                 done |= set(found.members)
                 yield found, found.title, found.members
         # Of a class whose cost and gradient have been compared, training shows no more, a regulariser apart.
         compared = {member.partition(".")[0] for member in done if "." in member}
         costs = [t for t in self._things.values() if isinstance(t, Objective)]
+        compared |= {c.gradient for c in costs if c.updates and not c.owner}
         for opened in find_opened(file, taken | compared, frozenset(c.owner for c in costs if c.penalised)):
             done |= set(opened.members)
             yield opened, opened.title, opened.members
         for linear in find_linear(file, taken, done):
             yield linear, linear.title, linear.members
+        for step in find_ordered_steps(file, taken, done):
+            yield step, step.title, step.members
         for script in find_opened_scripts(file, taken):
             yield script, script.title, script.members
         for unknown in find_unknown_layers(file, taken):

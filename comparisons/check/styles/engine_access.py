@@ -11,7 +11,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -20,7 +20,8 @@ import numpy as np
 from comparisons.check.calling import source_of
 from comparisons.check.homes import source_tree
 from comparisons.check.siblings import Definitions
-from comparisons.check.styles.engine_operations import product
+from comparisons.check.styles.engine_operations import product, summed, total
+from comparisons.check.styles.engine_ways import Way, seeds, ways
 from comparisons.check.styles.network_arguments import required
 from comparisons.check.unit import UserError, UserFile
 
@@ -57,6 +58,8 @@ class Engine:
         Whether its objects hold arrays.
     weighting : int
         How the gradient of a weighted sum is asked for; see `_weighted`.
+    way : Way, optional
+        How gradients are asked for, where no method sets them; `back` is its name then.
     """
 
     file: UserFile
@@ -68,6 +71,7 @@ class Engine:
     remembers: type | None = None
     arrays: bool = False
     weighting: int = 0
+    way: Way | None = None
 
     @property
     def name(self) -> str:
@@ -87,7 +91,9 @@ class Engine:
 
     def read(self, node: Any, name: str) -> Any:
         """Data or gradient of a node as an array; None if there is none."""
-        found = getattr(node, name, None)
+        return self._number(getattr(node, name, None))
+
+    def _number(self, found: Any) -> Any:
         if isinstance(found, self.cls):
             found = getattr(found, self.data, None)
         if found is None or callable(found):
@@ -149,6 +155,10 @@ class Engine:
         leaves = [self.leaf(v) for v in values]
         out = self.called(lambda: run(*leaves), name)
         self.output(out, name)
+        if (way := self.way) is not None:
+            node = self.called(lambda: self._weighed(out, upstream), "product")
+            asked = self.called(lambda: way.gradients(self.file.namespace, node, leaves, self.grad), self.back)
+            return [self._number(g) for g in asked]
         self.called(lambda: self._weighted(out, upstream), self.back)
         return [self.read(leaf, self.grad) for leaf in leaves]
 
@@ -166,6 +176,13 @@ class Engine:
                 getattr(product(out, self.cls(np.array(upstream)) if self.arrays else float(upstream)), self.back)()
             case _:
                 getattr(out, self.back)()
+
+    def _weighed(self, out: Any, upstream: Any) -> Any:
+        """The node from which to go back: 2 a product and a sum, 3 a product, 4 as it is."""
+        if self.weighting == 4:
+            return out
+        weighed = product(out, self.leaf(np.asarray(upstream)))
+        return total(weighed) if self.weighting == 2 else weighed
 
     def upstream(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         """A random weighting; ones where the engine takes none."""
@@ -232,15 +249,29 @@ def engines(file: UserFile, taken: frozenset[str]) -> Iterator[Engine]:
         if backs:
             _given_operators(file, cls)
         operators = [o for o in ("__add__", "add", "__mul__", "mul", "dot", "__matmul__") if hasattr(cls, o)]
-        if not backs or not (len(operators) > 1 or any(o.startswith("__") for o in operators)):
-            continue
-        text = source_of(cls)
-        ways = itertools.product((True, False) if _ARRAYS.search(text) else (False,), (None, *_histories(file, cls)))
-        for arrays, history in ways:
+        methods = bool(backs) and (len(operators) > 1 or any(o.startswith("__") for o in operators))
+        text = source_of(cls) if methods else ""
+        made = itertools.product((True, False) if _ARRAYS.search(text) else (False,), (None, *_histories(file, cls)))
+        for arrays, history in made if methods else ():
             found = _settled(Engine(file, cls, back=backs[0], flags=_flags(cls), remembers=history, arrays=arrays))
             if found is not None:
                 yield found
                 break
+        else:
+            other = _by_another_way(file, cls)
+            if other is not None:
+                yield other
+
+
+def _by_another_way(file: UserFile, cls: type) -> Engine | None:
+    """An engine whose gradients come back from a function, or are asked for one by one."""
+    possible = list(ways(file, cls))
+    for arrays in (True, False) if possible and _ARRAYS.search(source_of(cls)) else (False, True):
+        for way in possible:
+            engine = Engine(file, cls, back=way.name, flags=_flags(cls), arrays=arrays, way=way)
+            if (found := _settled(engine)) is not None:
+                return found
+    return None
 
 
 def _flags(cls: type) -> dict[str, Any]:
@@ -279,16 +310,31 @@ def _settled(engine: Engine) -> Engine | None:
         return None
     engine.data = data[0]
     values = [value, value + 1]
-    ways: list[tuple[int, int, str]] = []
+    if engine.way is not None:
+        return _settled_way(engine, engine.way, leaf, values)
+    found: list[tuple[int, int, str]] = []
     for weighting in (0, 1, 2, 3, 4) if engine.arrays else (3, 4):
         for name in _GRAD:
             engine.weighting, engine.grad = weighting, name
             if name != engine.data and (right := _right(engine, values)):
-                ways.append((-right, weighting, name))
-    if not ways:
+                found.append((-right, weighting, name))
+    if not found:
         return None
-    _, engine.weighting, engine.grad = min(ways, key=lambda way: way[:2])
+    _, engine.weighting, engine.grad = min(found, key=lambda way: way[:2])
     return engine
+
+
+def _settled_way(engine: Engine, way: Way, leaf: Any, values: list[Array]) -> Engine | None:
+    """The same, where gradients come in another way."""
+    best = 0
+    settled: Engine | None = None
+    for one in seeds(way, leaf):
+        for weighting in (3, 2, 4) if engine.arrays else (3, 4):
+            for name in _GRAD if one.kind == "set" else _GRAD[:1]:
+                engine = replace(engine, way=one, weighting=weighting, grad=name)
+                if name != engine.data and (right := _right(engine, values)) > best:
+                    best, settled = right, engine
+    return settled
 
 
 def _right(engine: Engine, values: list[Array]) -> int:
@@ -301,6 +347,8 @@ def _right(engine: Engine, values: list[Array]) -> int:
         (lambda x, y: x - y, [upstream, -upstream]), (lambda x, y: -x, [-upstream, 0 * upstream]),
         (lambda x, y: x.add(y), [upstream, upstream]), (lambda x, y: x.mul(y), [upstream * b, upstream * a]),
     ]  # fmt: skip
+    if engine.way is not None:
+        probes += [(summed, [upstream, upstream]), (product, [upstream * b, upstream * a])]
     return sum(_gives(engine, run, values, upstream, wanted) for run, wanted in probes)
 
 

@@ -68,6 +68,7 @@ _BINARY: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("__sub__", "-", lambda a, b: a - b),
     ("__truediv__", "/", lambda a, b: a / b),
 )
+_OPERATORS = {"add": "__add__", "mul": "__mul__", "sub": "__sub__", "div": "__truediv__"}
 _REFLECTED = {"__add__": "__radd__", "__mul__": "__rmul__", "__sub__": "__rsub__", "__truediv__": "__rtruediv__"}
 _PAIRS = ((WIDE, FLAT), (WIDE, ROW), (WIDE, COLUMN), (FLAT, WIDE), (WIDE, ()), (COLUMN, WIDE), (ROW, WIDE))
 _UNARY: dict[str, Callable[..., Any]] = {
@@ -85,24 +86,40 @@ _NAMED: dict[str, Callable[..., Any]] = {
 }
 
 
-def _sum(a: Any, b: Any) -> Any:
-    return a + b if hasattr(a, "__add__") else a.add(b)
+def summed(a: Any, b: Any) -> Any:
+    """Of two values of an engine, by its operator, its method or a function of its file."""
+    return a + b if hasattr(a, "__add__") else _called(a, ("add", "plus"), b)
 
 
 def product(a: Any, b: Any) -> Any:
-    """Of two values of an engine, by its operator or its method."""
-    return a * b if hasattr(a, "__mul__") else a.mul(b)
+    """Of two values of an engine, likewise."""
+    return a * b if hasattr(a, "__mul__") else _called(a, ("mul", "multiply", "times"), b)
+
+
+def total(a: Any) -> Any:
+    """The sum of a value's elements, likewise."""
+    return _called(a, ("sum", "sum_", "reduce_sum"))
+
+
+def _called(a: Any, names: tuple[str, ...], *more: Any) -> Any:
+    """By the first name that there is, of a method or else of a function beside the class."""
+    own = next((n for n in names if hasattr(a, n)), None)
+    if own is not None:
+        return getattr(a, own)(*more)
+    beside = getattr(type(a).__init__, "__globals__", {})
+    f = next((found for n in names if inspect.isfunction(found := beside.get(n))), None)
+    return f(a, *more) if f is not None else getattr(a, names[0])(*more)
 
 
 def _shared_twice(a: Any, b: Any) -> Any:
     ab = product(a, b)
-    return product(ab, _sum(ab, a))
+    return product(ab, summed(ab, a))
 
 
 _SHARED: tuple[tuple[str, str, Callable[..., Any], int], ...] = (
-    ("sum", "a + a", lambda a: _sum(a, a), 1),
+    ("sum", "a + a", lambda a: summed(a, a), 1),
     ("product", "a * a", lambda a: product(a, a), 1),
-    ("twice", "a * b + a", lambda a, b: _sum(product(a, b), a), 2),
+    ("twice", "a * b + a", lambda a, b: summed(product(a, b), a), 2),
     ("order", "(a * b) * (a * b + a)", _shared_twice, 2),
 )
 _ARGUMENTS: dict[str, list[tuple[str, tuple[Any, ...], dict[str, Any]]]] = {
@@ -146,6 +163,16 @@ def operations(cls: type, arrays: bool) -> Iterator[Operation]:
             for a, b in _PAIRS if name in has else ():
                 key = f"{name}_{'x'.join(map(str, a))}_{'x'.join(map(str, b))}"
                 yield Operation(key, f"a {sign} b", run, (a, b), name == "__truediv__", run, name, "broadcast")
+
+
+def broadcast(name: str, f: Callable[..., Any], cls: type) -> Iterator[Operation]:
+    """A function of two values, `add(a, b)`, with operands of different shapes, where no operator of the class asks for it."""
+    operator = _OPERATORS.get(name.lower(), "")
+    if operator and not hasattr(cls, operator):
+        run = next(run for n, _, run in _BINARY if n == operator)
+        for a, b in _PAIRS:
+            key = f"{name}_{'x'.join(map(str, a))}_{'x'.join(map(str, b))}"
+            yield Operation(key, f"{name}(a, b)", f, (a, b), operator == "__truediv__", run, name, "broadcast")
 
 
 def _operators(has: set[str]) -> Iterator[Operation]:
@@ -281,7 +308,7 @@ def functions(name: str, f: Callable[..., Any], takes: int, cls: type) -> Iterat
     """
     last = name.lower()
     plain = _UNARY.get(last) if takes == 1 else None
-    binary = {"add": "__add__", "mul": "__mul__", "sub": "__sub__", "div": "__truediv__"}.get(last)
+    binary = _OPERATORS.get(last)
     if takes == 2 and binary:
         plain = next(run for n, _, run in _BINARY if n == binary)
     positive = last in ("log", "sqrt", "div", "pow", "divide")

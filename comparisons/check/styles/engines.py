@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from comparisons.check.homes import source_text
 from comparisons.check.locating import Spot, statement
 from comparisons.check.styles.custom_functions import agrees
 from comparisons.check.styles.engine_access import SCALARS, Engine, engines
-from comparisons.check.styles.engine_operations import Operation, functions, operations
+from comparisons.check.styles.engine_operations import Operation, broadcast, functions, operations
 from comparisons.check.styles.network_arguments import required
 from comparisons.check.unit import Twinless, Unit, UserError, UserFile, refuses
 from scratch import architecture
@@ -36,6 +37,8 @@ PER_OPERATION = 2.0
 """Time in which the cause is looked for, for one function."""
 SECONDS = 6.0
 """Time in which causes are looked for, for a whole engine."""
+CALLS = 100_000
+"""Calls that an edited function may make, NumPy's included: a trial needs some thousands."""
 _WRAPS = ("np.exp({0})", "np.tanh({0})", "(1 - {0})", "(1 - {0} ** 2)", "(1 - {0} * {0})",
           "{0}.sum(axis=-1, keepdims=True)")  # fmt: skip
 _CURVES = ("sigmoid", "tanh", "softmax", "exp", "relu")
@@ -46,6 +49,7 @@ _MUST = {"__add__", "__mul__", "__sub__", "__truediv__", "__neg__", "__pow__", "
 _TWICE = "a value that is used twice does not get the sum of both gradients"
 _ORDER = ("a value hands its gradient on before it has all of it, or more than once: go back in topological order, "
           "each value after all that use it")  # fmt: skip
+_FOLLOWS = "what {} does with gradients is wrong, see there"
 _BROADCASTS = re.compile(r"broadcast|sum_to|reduce_shape", re.IGNORECASE)
 _ADDS_BIAS = re.compile(r"(@|\.dot\(|\.mm\(|matmul\().*\+ *(self\.)?\w*b(ias)?\w*(?![\w.(\[])")
 
@@ -59,14 +63,16 @@ class Engined:
     broadcasts: bool = True
     mended: dict[str, tuple[FunctionType, str, int]] = field(default_factory=dict)
     told: dict[int, list[Derived]] = field(default_factory=dict)
+    unsound: set[str] = field(default_factory=set)
 
     def derived(self, seed: int) -> list[Derived]:
         """Gradients of all operations, and their values where NumPy has them."""
         if seed not in self.told:
             until = time.process_time() + SECONDS
             found: list[Derived] = []
-            for operation in sorted(self.operations, key=lambda o: not self._own_code(o)):
-                one = self._one(operation, seed)
+            measured_ = [(o, self._one(o, seed)) for o in sorted(self.operations, key=lambda o: not self._own_code(o))]
+            self.unsound = {o.method for o, one in measured_ if o.kind == "" and not all(agrees(d) for d in one)}
+            for operation, one in measured_:
                 found += [
                     d if agrees(d) else self._placed(operation, self._caused(operation, d, seed, until)) for d in one
                 ]
@@ -86,6 +92,10 @@ class Engined:
                 for o in self.operations
                 if o != operation and (o.kind == "shared" or o.method in ("__add__", "__mul__"))
             ][:5]
+        if operation.kind == "broadcast" and self.engine.way is not None:
+            others = [
+                o for o in self.operations if o.kind == "broadcast" and o.method == operation.method and o != operation
+            ]
         return others[:3] if operation.method else []
 
     def _own_code(self, operation: Operation) -> bool:
@@ -100,7 +110,8 @@ class Engined:
             found = list(measured(self.engine, operation, seed))
         except UserError:
             return []
-        if operation.kind == "rare" and _takes_slices_alone(self.engine.file):
+        products = operation.kind == "broadcast" and "@" in operation.text and self.engine.way is not None
+        if products or (operation.kind == "rare" and _takes_slices_alone(self.engine.file)):
             return [d for d in found if agrees(d)]  # of what it takes each element counts once
         return found if self.broadcasts or operation.kind != "broadcast" else [d for d in found if agrees(d)]
 
@@ -112,8 +123,15 @@ class Engined:
             return replace(wrong, cause=f"{operation.method} does not give {operation.text}: {self._given(operation)}")
         if operation.method in self.mended:
             return _told(wrong, *self.mended[operation.method])
+        if self.engine.way is not None and (known := self._known(operation)):
+            return (
+                _told(wrong, *self.mended[known])
+                if known in self.mended
+                else replace(wrong, cause=_FOLLOWS.format(known))
+            )
         right = {d.tensor for d in self._one(operation, seed) if agrees(d)}
-        draws = [(operation, _draw(self.engine, operation, s, right | {wrong.tensor})) for s in (seed, seed + 1)]
+        about_it = None if wrong.cause and self.engine.way is not None else right | {wrong.tensor}
+        draws = [(operation, _draw(self.engine, operation, s, about_it)) for s in (seed, seed + 1)]
         draws += [(o, _draw(self.engine, o, seed, None)) for o in self._variants(operation)]
         for function, put, nested in self._suspects(operation):
             seconds = until - time.process_time()
@@ -121,7 +139,7 @@ class Engined:
                 break
 
             def mends(made: Callable[..., Any], put: Any = put) -> bool:
-                with put(made):
+                with put(made), _few_calls():
                     return all(_mended(self.engine, o, draw) for o, draw in draws)
 
             about = operation.method.strip("_")
@@ -129,10 +147,21 @@ class Engined:
             found = repaired(function, mends, (*_WRAPS, *own), nested, min(seconds, PER_OPERATION), about)
             if found is not None:
                 self.mended[operation.method] = (function, *found)
+                if _BROADCASTS.search(function.__name__):
+                    self.mended["broadcast"] = self.mended[operation.method]
                 return _told(wrong, function, *found)
         if operation.kind == "shared" and not wrong.cause:
             return replace(wrong, cause=_ORDER if operation.key == "shared_order" else _TWICE)
         return wrong
+
+    def _known(self, operation: Operation) -> str:
+        """What an operation is made of that is wrong by itself; empty if nothing is."""
+        if operation.kind == "broadcast" and "broadcast" in self.mended:
+            return "broadcast"
+        names = ("__add__", "__mul__", "add", "mul") if operation.kind == "shared" else (operation.method,)
+        functions = [(n, _function(self.engine.cls, n) or self.engine.file.namespace.get(n)) for n in names]
+        used = [u for n, f in functions if isinstance(f, FunctionType) for u in (n, *f.__code__.co_names)]
+        return next((u for u in used if u != operation.method and u in self.unsound), "")
 
     def _placed(self, operation: Operation, wrong: Derived) -> Derived:
         """With the definition of the operation, where no line is known."""
@@ -142,6 +171,7 @@ class Engined:
             f
             or _function(self.engine.cls, operation.method or self.engine.back)
             or (made if isinstance(made, FunctionType) else None)
+            or self._collecting()
         )
         if wrong.spot or f is None or f.__code__.co_filename != self.engine.file.path:
             return wrong
@@ -161,6 +191,10 @@ class Engined:
         """Functions in which the backward pass of an operation may stand, how to replace each, and whether it stands within."""
         cls, file = self.engine.cls, self.engine.file
         methods = [operation.method] if operation.method else ["__add__", "__mul__"]
+        if self.engine.way is not None and operation.kind == "broadcast":
+            for name, helper in file.functions().items():
+                if isinstance(helper, FunctionType) and _BROADCASTS.search(name):
+                    yield helper, _entry(file.namespace, name), False
         for name in methods:
             method = _function(cls, name) or file.namespace.get(name)
             if not isinstance(method, FunctionType):
@@ -169,18 +203,33 @@ class Engined:
                 if inner is not None:
                     yield inner, _attribute(made, "backward"), False
                 continue
-            if _has_nested(method):
-                yield method, _attribute(cls, name) if _function(cls, name) else _entry(file.namespace, name), True
+            if _has_nested(method) or self._hands_numbers(method):
+                put = _attribute(cls, name) if _function(cls, name) else _entry(file.namespace, name)
+                yield method, put, _has_nested(method)
             for used in method.__code__.co_names:
                 other = file.namespace.get(used)
-                if isinstance(other, FunctionType) and _has_nested(other):
-                    yield other, _entry(file.namespace, used), True
+                if isinstance(other, FunctionType) and (_has_nested(other) or self._hands_numbers(other)):
+                    yield other, _entry(file.namespace, used), _has_nested(other)
                 elif isinstance(other, type) and other is not cls and (inner := _function(other, "backward")):
                     yield inner, _attribute(other, "backward"), False
+        if self.engine.way is not None and not self.engine.way.method:
+            collecting = self._collecting()
+            if operation.kind == "shared" and collecting is not None:
+                yield collecting, _entry(file.namespace, self.engine.back), False
+            return
         back = _function(cls, self.engine.back)
         closures = any(_has_nested(f) for n in ("__add__", "__mul__") if (f := _function(cls, n)))
         if back is not None and (operation.kind == "shared" or not closures):
             yield back, _attribute(cls, self.engine.back), False
+
+    def _collecting(self) -> FunctionType | None:
+        """The function of the file from which gradients come back."""
+        f = self.engine.file.namespace.get(self.engine.back) if self.engine.way is not None else None
+        return f if isinstance(f, FunctionType) else None
+
+    def _hands_numbers(self, f: FunctionType) -> bool:
+        """Whether a function makes a value of the engine with local derivatives, not with functions that go back."""
+        return self.engine.way is not None and self.engine.name in f.__code__.co_names
 
 
 def _told(wrong: Derived, function: FunctionType, cause: str, line: int) -> Derived:
@@ -200,6 +249,7 @@ class Draw:
     """Operands, a weighting, and the derivatives that must come out, by operand."""
 
     values: list[Array]
+    output: Array
     upstream: Array
     wanted: dict[int, Derived]
 
@@ -208,12 +258,20 @@ def _draw(engine: Engine, operation: Operation, seed: int, tensors: set[str] | N
     """For the tensors named, or all of the operation."""
     values, upstream = _values(engine, operation, seed)
     found = [d for d in measured(engine, operation, seed) if d.tensor.startswith("grad/")]
+    output = engine.forward(operation.run, values, operation.text)
     return Draw(
-        values, upstream, {int(d.tensor.rpartition(".")[2]): d for d in found if tensors is None or d.tensor in tensors}
+        values,
+        output,
+        upstream,
+        {int(d.tensor.rpartition(".")[2]): d for d in found if tensors is None or d.tensor in tensors},
     )
 
 
 def _mended(engine: Engine, operation: Operation, draw: Draw) -> bool:
+    if engine.way is not None and not np.array_equal(
+        engine.forward(operation.run, draw.values, operation.text), draw.output
+    ):
+        return False  # the forward pass stands in the same function, and stays
     found = engine.gradients(operation.run, draw.values, draw.upstream, operation.text)
     return all((g := found[i]) is not None and agrees(replace(d, subject=g)) for i, d in draw.wanted.items())
 
@@ -253,6 +311,25 @@ def _entry(namespace: dict[str, Any], name: str) -> Callable[[Any], Any]:
             namespace[name] = before
 
     return put
+
+
+@contextmanager
+def _few_calls() -> Iterator[None]:
+    """Stop an edit by which values come to depend on themselves: it would never end."""
+    left = CALLS
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RecursionError("too many calls")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 def measured(engine: Engine, operation: Operation, seed: int) -> Iterator[Derived]:
@@ -371,14 +448,17 @@ def _explored(engine: Engine, taken: frozenset[str]) -> tuple[Engined, tuple[str
         handled |= operation.kind == "broadcast" and "@" not in operation.text and all(agrees(d) for d in found)
     text = source_of(engine.cls)
     whole = "".join(source_of(c) for c in engine.file.classes().values())
+    if engine.way is not None:
+        text = source_text(engine.file)
     means = handled or bool(_BROADCASTS.search(text)) or bool(_ADDS_BIAS.search(whole))
     names = {o.method for o in kept}
     lower = {plain(n) for n in names}
     members += [
         n for n, c in engine.file.classes().items() if plain(n) in lower and n not in taken and _function(c, "backward")
     ]
+    back = [engine.back] if engine.way is not None and engine.back in engine.file.own else []
     return Engined(engine, kept, means), tuple(
-        dict.fromkeys(m for m in members if m == engine.name or plain(m) in lower)
+        dict.fromkeys([*(m for m in members if m == engine.name or plain(m) in lower), *back])
     )
 
 
@@ -397,12 +477,19 @@ def _outside(engine: Engine, taken: frozenset[str]) -> Iterator[tuple[str, Opera
             if required(thing):
                 continue
 
-            def f(*given: Any, thing: Any = thing) -> Any:
+            def made(*given: Any, thing: Any = thing) -> Any:
                 return thing()(*given)
 
-            yield from ((name, o) for o in _takes(engine, name, f, (1, 2)))
+            yield from ((name, o) for o in _takes(engine, name, made, (1, 2)))
         elif len(required(thing)) in (1, 2, 3):
-            yield from ((name, o) for o in _takes(engine, name, thing, (len(required(thing)),)))
+
+            def call(*given: Any, name: str = name) -> Any:
+                return file.namespace[name](*given)  # as it is then: it may be edited
+
+            f = thing if engine.way is None else call
+            yield from ((name, o) for o in _takes(engine, name, f, (len(required(thing)),)))
+            if engine.arrays and engine.way is not None:
+                yield from ((name, o) for o in broadcast(name, f, engine.cls))
 
 
 def _takes(engine: Engine, name: str, f: Callable[..., Any], numbers: tuple[int, ...]) -> Iterator[Operation]:

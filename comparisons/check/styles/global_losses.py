@@ -5,11 +5,13 @@ Such a file reads its text first, and all sizes follow from it. Here a short tex
 
 from __future__ import annotations
 
+import argparse
 import ast
 import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from comparisons.check.styles.network_functions import Patched
 from comparisons.check.styles.network_objects import returned_names
 from comparisons.check.styles.network_reading import ratio
 from comparisons.check.styles.network_scripts import dangerous, harmless
+from comparisons.check.styles.shrinking import rewritten
 from comparisons.check.unit import UserError, UserFile
 
 TEXT = "abcdeabdceacebd" * 4
@@ -33,6 +36,7 @@ MOST = 600
 """Parameters from which finite differences would take too long."""
 NEAR = 1e-6
 _LOSS = re.compile(r"\w*(loss|cost|error|nll)\w*|J|L", re.IGNORECASE)
+_INITIAL = re.compile(r"\w*(init|xavier|glorot|kaiming|he_normal|rand)\w*", re.IGNORECASE)
 _READS = re.compile(r"\b(open|read\w*|urlopen|get)\(")
 
 
@@ -146,7 +150,7 @@ def find_losses(file: UserFile, functions: dict[str, Callable[..., Any]]) -> Ite
     known = made_up(file, tree)
     for name, f in likely.items():
         arguments = [p.name for p in required(f)]
-        used = _used(f, functions)
+        used = used_names(f, functions)
         arrays = {n: v for n in used if isinstance(v := known.get(n), np.ndarray) and v.dtype.kind == "f"}
         grads = {stem(n).lower() for n in returned_names(f) if looks_like_gradient(n)}
         # Gradients may be returned one by one, or together in a dictionary.
@@ -154,7 +158,8 @@ def find_losses(file: UserFile, functions: dict[str, Callable[..., Any]]) -> Ite
         if not parameters or not any(map(is_x, arguments)) or sum(arrays[n].size for n in parameters) > MOST:
             continue
         size = next((a.shape[0] for n, a in arrays.items() if re.match(r"(W|w|U)_?(hh|h|rec)", n)), HIDDEN)
-        states = {n: _shape(n, tree, known) or (size, 1) for n in arguments if not is_x(n) and not is_y(n)}
+        others = [n for n in arguments if not is_x(n) and not is_y(n)]
+        states = {n: (size, 1) if (made := zeros(n, tree, known)) is None else made.shape for n in others}
         given = {n: known[n] for n in used if n in known and n not in functions}
         loss = GlobalLoss(file, name, given, parameters, states)
         if loss.settle():
@@ -168,7 +173,7 @@ def _likely(names: list[str]) -> bool:
     )
 
 
-def _used(f: Callable[..., Any], functions: dict[str, Callable[..., Any]]) -> list[str]:
+def used_names(f: Callable[..., Any], functions: dict[str, Callable[..., Any]]) -> list[str]:
     """Global names that a function and those of the file that it calls use."""
     found: dict[str, None] = {}
     waiting, seen = [f], set()
@@ -182,12 +187,25 @@ def _used(f: Callable[..., Any], functions: dict[str, Callable[..., Any]]) -> li
     return list(found)
 
 
-def made_up(file: UserFile, tree: ast.Module) -> dict[str, Any]:
-    """Global names as they would be with a short text for data, and small hidden layers."""
+def made_up(file: UserFile, tree: ast.Module, sizes: dict[int, int] | None = None) -> dict[str, Any]:
+    """Global names as they would be with a short text for data, and small hidden layers.
+
+    Parameters
+    ----------
+    file : UserFile
+    tree : ast.Module
+    sizes : dict of int to int, optional
+        Numbers that stand in for large ones, wherever code has these.
+    """
     namespace = dict(file.namespace)
+    sizes = sizes or {}
+    if sizes:
+        _put_small(namespace, file, sizes)
     np.random.seed(1)  # noqa: NPY002
-    for statement in tree.body:
+    for statement in _statements(tree):
         text = ast.unparse(statement)
+        if "parse_args" in text:
+            continue  # its options are there already, or cannot be
         if isinstance(statement, ast.With) and _READS.search(text):
             assigned = (s for s in statement.body if isinstance(s, ast.Assign))
             namespace |= {n.id: TEXT for s in assigned for n in s.targets if isinstance(n, ast.Name)}
@@ -197,21 +215,57 @@ def made_up(file: UserFile, tree: ast.Module) -> dict[str, Any]:
         names = [n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
         if _READS.search(text) and len(names) == 1:
             namespace[names[0]] = TEXT
-        elif harmless(file, statement) and not dangerous(text):
-            code = compile(ast.Module([statement], []), file.path, "exec")
+        elif (harmless(file, statement) or _makes(file, statement)) and not dangerous(text):
+            code = rewritten(compile(ast.Module([statement], []), file.path, "exec"), sizes)
             try:
                 with np.errstate(all="ignore"), file.attempts.of(f"line {statement.lineno}"):
                     exec(code, namespace)
             except Exception:
                 continue  # what is missed shows in the function
             for n in names:
-                if role(n) == "hidden_size" and type(namespace.get(n)) is int:
-                    namespace[n] = HIDDEN
+                if type(namespace.get(n)) is int:
+                    namespace[n] = HIDDEN if role(n) == "hidden_size" else sizes.get(namespace[n], namespace[n])
     return namespace
 
 
-def _shape(name: str, tree: ast.Module, known: dict[str, Any]) -> tuple[int, ...] | None:
-    """Shape of a state, from wherever the file first makes one of that name."""
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Those at the top level, and of the main program."""
+    for statement in tree.body:
+        if isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test):
+            yield from statement.body
+        else:
+            yield statement
+
+
+def _makes(file: UserFile, statement: ast.Assign) -> bool:
+    """Whether all functions of the file that a statement calls are initialisers, by any name."""
+    called = {n.func.id for n in ast.walk(statement) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    return all(n not in file.own or _INITIAL.fullmatch(n) for n in called)
+
+
+def _put_small(namespace: dict[str, Any], file: UserFile, sizes: dict[int, int]) -> None:
+    """Let global numbers, options and functions have the small sizes, in this namespace alone."""
+    for name, value in list(namespace.items()):
+        if type(value) is int and name in file.own:
+            namespace[name] = sizes.get(value, value)
+        elif isinstance(value, argparse.Namespace):
+            small = {n: sizes.get(v, v) if type(v) is int else v for n, v in vars(value).items()}
+            namespace[name] = argparse.Namespace(**small)
+    namespace.update((n, smaller(f, sizes, namespace)) for n, f in file.functions().items())
+
+
+def smaller(f: Callable[..., Any], sizes: dict[int, int], namespace: dict[str, Any]) -> Callable[..., Any]:
+    """A function with small sizes for its large constants, in another namespace."""
+    if not isinstance(f, FunctionType):
+        return f
+    defaults = tuple(sizes.get(v, v) if type(v) is int else v for v in f.__defaults__ or ())
+    made = FunctionType(rewritten(f.__code__, sizes), namespace, f.__name__, defaults or None, f.__closure__)
+    made.__kwdefaults__ = f.__kwdefaults__
+    return made
+
+
+def zeros(name: str, tree: ast.Module, known: dict[str, Any]) -> Array | None:
+    """A state, from wherever the file first makes one of that name."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Assign) or "zeros" not in ast.unparse(node.value):
             continue
@@ -224,7 +278,7 @@ def _shape(name: str, tree: ast.Module, known: dict[str, Any]) -> tuple[int, ...
                 except Exception:
                     continue
                 if isinstance(made, np.ndarray):
-                    return made.shape
+                    return made
     return None
 
 

@@ -99,7 +99,7 @@ def loops(file: UserFile, tree: ast.Module, taken: frozenset[str]) -> Iterator[l
         text = "\n".join(map(ast.unparse, statements))
         if (
             function
-            and not re.search(r"\b(for|while)\b.*(epoch|range\(n_?iter)|\byield\b", text)
+            and not re.search(r"\b(for|while)\b.*(epoch|range\((n_?|num_?|max_?)?iter)|\byield\b", text)
             and _STEP.search(text)
         ):
             above = [s for s in tree.body if harmless(file, s)]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.source import syntax
+from comparisons.check.styles.cost_arguments import is_number
 from comparisons.check.styles.network_arguments import UNLIMITED, limits, role
 from comparisons.check.styles.network_objects import assign, held
 from comparisons.check.unit import UserFile
@@ -212,6 +213,9 @@ class Turn:
             number = instead(name, value, self._rate)  # type: ignore[arg-type]
             if number is not None:
                 return number
+            if is_number(name):
+                self.before[name] = np.asarray(float(value))
+                return float(self._inner[name]) if np.shape(self._inner.get(name, [0])) == () else value
         settle_numbers(value, self._rate)
         namespace = SimpleNamespace(**{name: value})
         for place, a in _arrays(namespace).items():
@@ -229,6 +233,8 @@ class Turn:
     def _seen(self, names: dict[str, Any]) -> None:
         kept = {n: v for n, v in names.items() if n.isidentifier() and not callable(v)}
         self.after = {p: np.array(a) for p, a in _arrays(SimpleNamespace(**kept)).items()}
+        numbers = {n for n, a in self.before.items() if a.ndim == 0}
+        self.after |= {n: np.asarray(v) for n, v in kept.items() if n in numbers and isinstance(v, float | np.floating)}
         self.costs = dict(costs_in(kept))
 
 

@@ -23,7 +23,19 @@ from comparisons.check.calling import source_of
 from comparisons.check.differences import Derived, ratio
 from comparisons.check.locating import Spot, statement
 from comparisons.check.repeated import repeated
-from comparisons.check.styles.cost_arguments import BIAS, STRENGTH, STRENGTHS, Given, H, K, M, N, choices, strengthened
+from comparisons.check.styles.cost_arguments import (
+    BIAS,
+    STRENGTH,
+    STRENGTHS,
+    Given,
+    H,
+    K,
+    M,
+    N,
+    choices,
+    is_number,
+    strengthened,
+)
 from comparisons.check.styles.costs import MOST, NEAR
 from comparisons.check.styles.glances import Glanced
 from comparisons.check.styles.integrable import is_a_gradient
@@ -372,6 +384,12 @@ def _fillings(names: list[str], code: Any) -> Iterator[dict[str, Given]]:
             return
         lists.append(found)
 
+    if {"x", "y"} <= groups.keys() and not {"shape", "zeros", "ones", "random", "T"} & {*code.co_names}:
+        # A line through points, with single numbers for parameters.
+        one = {"x": Given("real", (M,)), "y": Given("binary", (M,))}
+        firsts = (one.get(kind, given[0]) for kind, given in zip(groups, lists, strict=True))
+        yield {n: given for members, given in zip(groups.values(), firsts, strict=True) for n in members}
+
     def unlikely(chosen: tuple[int, ...]) -> int:
         """How late they come in the lists; inputs in columns go with targets in columns, and come last with others."""
         shapes = [given[i].shape for given, i in zip(lists, chosen, strict=True)]
@@ -576,7 +594,7 @@ def _observing(tried: Opened) -> Iterator[Opened]:
         for p, a in still.before.items()
         if p in still.after and p in moved.after and still.after[p].shape == a.shape == moved.after[p].shape
         and np.array_equal(still.after[p], a) and not np.array_equal(moved.after[p], a)
-        and np.isfinite(moved.after[p]).all() and (a.size > 1 or BIAS.fullmatch(re.findall(r"\w+", p)[-1]))
+        and np.isfinite(moved.after[p]).all() and (a.size > 1 or (a.ndim == 0 and is_number(p)) or BIAS.fullmatch(re.findall(r"\w+", p)[-1]))
     }  # fmt: skip
     if not all(_halved(still.before[p], moved.after[p], less.after.get(p)) for p in places):
         return  # one example after the other, each with what the one before has left

@@ -21,7 +21,9 @@ from comparisons.check.calling import source_of
 from comparisons.check.repeated import repeated
 from comparisons.check.source import syntax
 from comparisons.check.styles.cost_arguments import STRENGTH, STRENGTHS, Given, H, K, M, N, choices
-from comparisons.check.styles.costs import MOST, Objective, classes_left
+from comparisons.check.styles.costs import MOST, NEAR, USUAL_SCALES, Objective, classes_left
+from comparisons.check.styles.global_costs import SMALL, smaller_numbers
+from comparisons.check.styles.global_losses import made_up
 from comparisons.check.styles.gradient_names import last_name
 from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import found_arrays
@@ -33,7 +35,7 @@ from comparisons.check.styles.network_arguments import (
     parameters_of,
     role,
 )
-from comparisons.check.styles.network_functions import CONTAINER
+from comparisons.check.styles.network_functions import CONTAINER, Patched
 from comparisons.check.styles.network_objects import assign, construct, constructions, held, returned_names
 from comparisons.check.styles.network_preparing import prepared
 from comparisons.check.styles.unguarded import told, unguard
@@ -65,6 +67,11 @@ _MAKES = re.compile(
     r"_?(init|make|create|build|new|setup|get|random|gen)\w*|\w*(init|params?|weights|model)", re.IGNORECASE
 )
 _STATE = re.compile(r"[ahs](_?(0|prev|init|start))?", re.IGNORECASE)
+_DEEP = re.compile(
+    r"transpose\(\(?0, ?2, ?1|swapaxes|einsum\(|\w+, ?\w+, ?\w+ = \w+\.shape|shape\[2\]|\[:, ?t\b|\.mT\b|axis=\(0, ?1\)"
+)
+"""Shows that code is of arrays with three axes."""
+_WORDS = re.compile(r"(tokens?|words?|sentences?|seqs?|sequences?)(_?(ids?|idx|indices|batch))?|ids|idx", re.IGNORECASE)
 _TRUNCATED = re.compile(r"\w*trunc\w*|bptt_steps", re.IGNORECASE)
 
 
@@ -86,6 +93,10 @@ class Staged(Objective):
         Whether the cost takes a list of sequences where the gradient takes one.
     guards : tuple of float
         Small numbers against log 0 that have been taken out.
+    numbers : dict of str to int
+        Global sizes that had to be made smaller.
+    alone : bool
+        Whether the cost has been compared by itself.
     """
 
     outputs: tuple[str, ...] = ()
@@ -94,6 +105,13 @@ class Staged(Objective):
     handed: dict[str, str] = field(default_factory=dict)
     listed: bool = False
     guards: tuple[float, ...] = ()
+    numbers: dict[str, int] = field(default_factory=dict)
+    alone: bool = False
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names in the file; of the gradient alone where the cost is compared by itself."""
+        return (self.gradient,) if self.alone else super().members
 
     @property
     def remarks(self) -> list[str]:
@@ -138,7 +156,8 @@ class Staged(Objective):
                 given[p.name] = pool[key]
         if listed:
             given = {n: [v] if is_x(n) or is_y(n) else v for n, v in given.items()}
-        return self.file.call(f, **given)
+        with Patched(self.file.namespace, self.numbers):
+            return self.file.call(f, **given)
 
     def _cost(self, values: dict[str, Any], inner: dict[str, Array]) -> float:
         made, pool = self._stage(values, inner)
@@ -174,6 +193,11 @@ class Staged(Objective):
                 return found
         return super()._shown(returned)
 
+    def _accepted(self, scale: float, agreeing: int, count: int) -> float:
+        """A scale; one that some gradients have alone is theirs, unless it is that of a sum beside a mean: a mean over steps left out, say."""
+        usual = any(abs(scale / r - 1) < NEAR for r in USUAL_SCALES)
+        return super()._accepted(scale, agreeing, count) if usual or agreeing == count else 1.0
+
     def dependent(self) -> tuple[str, ...]:
         """Arrays on which the cost depends; of arguments only what is no data."""
         return tuple(n for n in super().dependent() if n not in self.given or not self._inner(np.random.default_rng(0)))
@@ -190,15 +214,19 @@ def find_staged(file: UserFile, taken: frozenset[str], done: set[str]) -> Iterat
         Members that have been found otherwise.
     """
     functions = {n: f for n, f in file.functions().items() if n not in taken and n not in done}
-    yield from _in(file, "", functions, [None])
+    compared = {n: f for n, f in file.functions().items() if n in taken and _COST.fullmatch(n)}
+    yield from _in(file, "", functions, [None], compared)
     for owner, cls in classes_left(file, taken, done):
         methods = {n: f for n, f in vars(cls).items() if callable(f) and not isinstance(f, type)}
         yield from _in(file, owner, methods, _templates(file, cls))
 
 
-def _in(file: UserFile, owner: str, functions: dict[str, Any], templates: Any) -> Iterator[Staged]:
-    """Of the functions of a file or a class, pairs of a cost and a gradient that fit."""
+def _in(
+    file: UserFile, owner: str, functions: dict[str, Any], templates: Any, compared: dict[str, Any] | None = None
+) -> Iterator[Staged]:
+    """Of the functions of a file or a class, pairs of a cost and a gradient that fit; the cost may have been `compared` by itself."""
     costs = [n for n in functions if _COST.fullmatch(n) or _gives_loss(n, functions[n])]
+    costs += compared or {}
     backs = [n for n in functions if _BACKWARD.fullmatch(n) and not _CHECKS.fullmatch(n) and n not in costs]
     if not costs or not backs:
         return
@@ -208,7 +236,7 @@ def _in(file: UserFile, owner: str, functions: dict[str, Any], templates: Any) -
             best: tuple[int, Staged] | None = None
             for cost in costs[:4]:
                 for forward in [cost] if _FORWARD.fullmatch(cost) else others:
-                    base = Staged(file, owner, cost, back, forward, template)
+                    base = Staged(file, owner, cost, back, forward, template, alone=cost in (compared or {}))
                     for found in _settled(base):
                         agreeing = _agreeing(found)
                         if agreeing and (best is None or agreeing > best[0]):
@@ -293,14 +321,15 @@ def _settled(base: Staged) -> Iterator[Staged]:
             return  # it would run for nothing
     known = {*outputs, *base.handed.values()}
     names = list(dict.fromkeys(n for some in asked.values() for n in some if n not in known))
-    container, values = "", [None]
+    container = ""
+    values: list[tuple[Any, dict[str, int]]] = [(None, {})]
     if not base.owner:
         container = next((n for n in names if CONTAINER.fullmatch(n) and not is_x(n)), "")
-        values = list(_containers(base.file)) if container else [None]
+        values = list(_containers(base.file)) if container else values
         names = [n for n in names if n != container]
     best: tuple[int, Staged] | None = None
     spent = 0
-    for value, listed in itertools.product(values, (False, True)):
+    for (value, numbers), listed in itertools.product(values, (False, True)):
         widths = tuple(
             sorted({n for a in held(base.template if base.owner else value).values() for n in a.shape if n > 1})
         )
@@ -309,6 +338,7 @@ def _settled(base: Staged) -> Iterator[Staged]:
         ]
         for given in _fillings(names, lists):
             tried = replace(base, given=given, outputs=outputs, container=container, value=value, listed=listed)
+            tried.numbers = numbers
             if not _runs(tried):
                 continue
             size = sum(a.size for a in tried._inner(np.random.default_rng(0)).values())
@@ -395,8 +425,8 @@ def _output_names(file: UserFile, owner: str, forward: str) -> Iterator[tuple[st
     yield tuple(own) or ("output",)
 
 
-def _containers(file: UserFile) -> Iterator[Any]:
-    """Dictionaries and lists of parameters that the file's initialisers make."""
+def _containers(file: UserFile) -> Iterator[tuple[Any, dict[str, int]]]:
+    """Dictionaries and lists of parameters that the file's initialisers make, or that are global, and global sizes to go with them."""
     for name, f in file.functions().items():
         if not _MAKES.fullmatch(name):
             continue
@@ -407,7 +437,28 @@ def _containers(file: UserFile) -> Iterator[Any]:
             except UserError:
                 continue
             if isinstance(value, dict | list) and any(a.ndim == 2 for _, a in found_arrays(value)):
-                yield value
+                yield value, {}
+                break
+    yield from _global_containers(file)
+
+
+def _global_containers(file: UserFile) -> Iterator[tuple[Any, dict[str, int]]]:
+    """Dictionaries of parameters that statements make, with small sizes where theirs are large."""
+    tree = syntax(file)
+    names = {t.id for s in ast.walk(tree) if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)}
+    named = [n for n in names if CONTAINER.fullmatch(n)]
+    known = made_up(file, tree) if named else {}
+    for name in sorted(named):
+        if not isinstance(known.get(name), dict | list) or not any(a.ndim == 2 for _, a in found_arrays(known[name])):
+            continue
+        sizes: dict[int, int] = {}
+        for small in ((), *SMALL):
+            if small:
+                sizes = smaller_numbers(file, {name: known[name]}, (), (), small)
+            made = made_up(file, tree, sizes) if sizes else known
+            if sum(a.size for _, a in found_arrays(made.get(name))) <= MOST:
+                own = {n: made[n] for n in file.own if type(made.get(n)) is int}
+                yield made[name], {n: v for n, v in own.items() if v != file.namespace.get(n)}
                 break
 
 
@@ -427,9 +478,31 @@ def _listed(name: str, names: list[str], widths: tuple[int, ...], base: Staged) 
         return [Given("fixed", value=w) for w in widths]  # a vocabulary that is as large as a matrix of parameters
     if _STATE.fullmatch(name) and any(is_x(n) for n in names if n != name):
         return [Given("real", shape) for w in widths for shape in ((w, 1), (w,), (1, w))]
+    data = is_x(name) or is_y(name) or _WORDS.fullmatch(name)
+    if not base.owner and data and _DEEP.search("".join(map(source_of, _functions(base)))):
+        return [*_deep(is_y(name), widths, not is_x(name)), *_choices(name, widths)]
     if any(re.search(rf"\[\s*{re.escape(name)}\[\w+\]\s*[],]", source_of(g)) for g in f):
         return [Given("fixed", value=_tokens(is_y(name)))]
     return _choices(name, widths)
+
+
+def _functions(base: Staged) -> list[Any]:
+    return [base._method(n) for n in (base.forward, base.cost, base.gradient) if n]
+
+
+def _deep(target: bool, widths: tuple[int, ...], words_first: bool) -> list[Given]:
+    """Batches of sequences of columns or of words, and targets of the whole, or of each step."""
+    each = (2 * np.arange(M * STEPS) + 3 * target).reshape(M, STEPS) % K
+    words = Given("fixed", value=each)
+    if target:
+        real = [Given("real", shape) for n in widths for shape in ((M, STEPS, n), (M, n))]
+        labels = [Given("labels", (M,)), Given("labels", (M,), classes=2)]
+        return [labels[0], words, labels[1], *(Given("one-hot", (M, n), classes=n) for n in widths), *real]
+    batches = [Given("real", (M, STEPS, n)) for n in widths]
+    return [
+        *([words, *batches] if words_first else [*batches, words]),
+        *(Given("real", shape) for n in widths for shape in ((STEPS, n), (STEPS, M, n))),
+    ]
 
 
 def too_wide(default: Any) -> bool:

@@ -38,6 +38,9 @@ def failing(result: CheckResult) -> dict[str, dict[str, str]]:
         ("engine_tensor_closures", {"Tensor"}),
         ("engine_grokking", {"Tensor"}),
         ("engine_functions", {"Variable"}),
+        ("engine_dictionary", {"Node"}),
+        ("engine_numbers", {"Scalar"}),
+        ("engine_pulled", {"Var"}),
         (
             "custom_torch_right",
             {
@@ -118,6 +121,30 @@ FUNCTIONS: tuple[Mistake, ...] = (
     ("-x0 / x1 ** 2", "-x0 / x1", "gradient of the second operand of a / b", "square is missing"),
     ("x.grad = x.grad + gx", "x.grad = gx", "gradient of a in a + a, where it is used twice", "= where += is needed"),
 )
+DICTIONARY: tuple[Mistake, ...] = (
+    ("-g / a.value ** 2", "-g / a.value", "gradient of a in inverse(a)", "square is missing"),
+    (
+        "np.sum(g, axis",
+        "np.mean(g, axis",
+        "gradient of the second operand of a + b of shapes (3, 4) and (4,)",
+        "mean stands where sum",
+    ),
+)
+REPEATED: tuple[Mistake, ...] = (
+    (
+        "gradients[child] += ",
+        "gradients[child] = ",
+        "gradient of a in a + a, where it is used twice",
+        "= where += is needed",
+    ),
+)
+NUMBERS: tuple[Mistake, ...] = (
+    ("(a, -1 / a.value ** 2)", "(a, 1 / a.value ** 2)", "gradient of a in reciprocal(a)", "sign"),
+    ("(b, a.value)", "(b, b.value)", "gradient of the second operand of mul(a, b)", "`a.value` in place of `b.value`"),
+)
+PULLED: tuple[Mistake, ...] = (
+    ("append((z.value, z))", "append((x.value, z))", "gradient of a in exp(a)", "x stands where z is needed"),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -128,6 +155,10 @@ FUNCTIONS: tuple[Mistake, ...] = (
         ("engine_tensor_closures", CLOSURES),
         ("engine_grokking", GROKKING),
         ("engine_functions", FUNCTIONS),
+        ("engine_dictionary", DICTIONARY),
+        ("engine_dictionary", REPEATED),
+        ("engine_numbers", NUMBERS),
+        ("engine_pulled", PULLED),
     ],
 )
 def test_mistakes_in_an_engine_are_found_and_named(sample: str, mistakes: tuple[Mistake, ...], tmp_path: Path) -> None:
