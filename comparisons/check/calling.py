@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -131,11 +132,18 @@ def _fitting(name: str, roles: Iterable[str], names: Iterable[Aliases]) -> str |
 
 
 def returned(f: Callable[..., Any]) -> list[str]:
-    """Names in the tuple that a function returns last, as far as they are plain names; empty if it is none."""
+    """Names in the tuple that a function returns last, of `dw / N` that of the gradient, as far as they tell; empty if it is none."""
     body = tree(f)
     found = [n.value for n in ast.walk(body) if isinstance(n, ast.Return)] if body else []
     tuples = [v for v in found if isinstance(v, ast.Tuple)]
-    return [e.id if isinstance(e, ast.Name) else "" for e in tuples[-1].elts] if tuples else []
+    return [_meant(e) for e in tuples[-1].elts] if tuples else []
+
+
+def _meant(e: ast.expr) -> str:
+    """A name, or the only one of a gradient in an expression."""
+    names = {n.id for n in ast.walk(e) if isinstance(n, ast.Name)}
+    gradients = [n for n in names if re.match(r"d[A-Za-z_]|grad", n)]
+    return e.id if isinstance(e, ast.Name) else gradients[0] if len(gradients) == 1 else ""
 
 
 def tree(f: Callable[..., Any]) -> ast.AST | None:

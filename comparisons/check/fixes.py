@@ -15,6 +15,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (r"^the look-ahead goes the wrong way", "flip the sign of the velocity in the look-ahead"),
     (r"^the look-ahead (\S+) is not used", r"calculate the gradients with \1"),
     (r"^the look-ahead .* times as far .*; the (factor \S+|learning rate) is missing", r"multiply the velocity by the \1 there"),
+    (r"keepdims=True is missing", "sum with axis=1, keepdims=True"),
     # Scales
     (r"divided by m once too often", "divide by m once: drop one 1/m"),
     (r"the 1/m is missing", "divide by m, the number of examples"),

@@ -36,6 +36,11 @@ SLIDING = (Conv2D, MaxPool2D, AveragePool2D)
 """Layers that take images of any size."""
 FOLLOWED = ("torch",)
 """Frameworks whose conventions a user's code may follow; see `conventions`."""
+DOUBTFUL = (
+    "nothing agrees, and no known mistake explains it; the gradients are those of another function: of another cost, or of data that were "
+    "meant otherwise"
+)
+_SPREAD = "keepdims=True is missing: the gradient has shape ({0},), and taken from a bias of shape ({0}, 1) it makes ({0}, {0})"
 UNEXPLAINED = "no known mistake"
 """How a diagnosis begins that says what does not fit."""
 VANISHED = K * 2.0**-52
@@ -323,6 +328,8 @@ class Judge:
                 # It can only widen the tolerance, so it is measured where that could matter.
                 judged.s64.spread = self._spread(run)
                 row = _row(judged, name) if judged.s64.spread.get(name) else row
+            if told := re.match(r"shape \((\d+), \1\), the reference has \(\1,\)", row.get("diagnosis", "")):
+                row = row | {"diagnosis": _SPREAD.format(told[1])}
             rows.append(row)
         return rows, lacking
 
@@ -421,6 +428,8 @@ class Judge:
             seen = zip(found, rows, strict=True)
             wanted = {d.tensor: d.reference for d, row in seen if row["verdict"] != "vacuous"}
             self._mend(checked, case, rows, wanted, found)
+            if unit.options.get("doubtful") and all(_unexplained(row) for row in rows if row["verdict"] in FAILING):
+                rows = [row | {"verdict": "vacuous", "diagnosis": DOUBTFUL} for row in rows]
             self._locate(checked, case, rows, {d.tensor: d.subject for d in found})
             checked.spots |= {(case.id, d.tensor): d.spot for d in found if d.spot}
             checked.rows += rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,15 @@ def turn(thing: Any, training: bool) -> None:
             turn(value, training)
         elif plain(name) in _ATTRIBUTES and value in (*_CHOICES[True], *_CHOICES[False]):
             setattr(thing, name, choice(type(thing), training))
+    for name in dir(type(thing)):
+        if name not in vars(thing) and plain(name) in (*TRAINING, *EVALUATING) and _settable(type(thing), name):
+            setattr(thing, name, training == (plain(name) in TRAINING))
+
+
+def _settable(cls: type, name: str) -> bool:
+    """Whether a class has a switch: a truth value that all its objects share, or a property that can be set."""
+    found = inspect.getattr_static(cls, name)
+    return isinstance(found, bool) or (isinstance(found, property) and found.fset is not None)
 
 
 def told_apart(cls: type, forward: str) -> bool:

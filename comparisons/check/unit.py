@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import inspect
 import linecache
 import re
 import sysconfig
@@ -93,6 +94,8 @@ def refuses(error: UserError) -> bool:
         return False
     if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
         return cause.name in set_at_the_top(frames[-1].filename)
+    if isinstance(cause, AttributeError) and _kept_elsewhere(cause, frames[-1]):
+        return True
     if isinstance(cause, KeyError):
         return _made_elsewhere(cause, frames[-1].filename)
     if _NO_ARRAY.search(str(cause)) or _NO_INDEX in str(cause):
@@ -121,6 +124,21 @@ def guessed(error: UserError, unit: Unit) -> bool:
     ours = (*_LIBRARIES, str(Path(__file__).parent))
     users = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(ours)]
     return bool(users) and not any(_BACKWARD.search(f.name) for f in users)
+
+
+def _kept_elsewhere(error: AttributeError, at: traceback.FrameSummary) -> bool:
+    """Whether an object lacks what another method of its class gives it, and this one does not: it has not been called."""
+    cls = type(error.obj)
+    methods = [f for f in vars(cls).values() if isinstance(f, FunctionType)] if hasattr(error.obj, "__dict__") else []
+    stored = [f.__code__.co_name for f in methods if re.search(rf"\bself\.{error.name}\b[^=\n]*=(?!=)", _text(f))]
+    return bool(stored) and at.name not in stored
+
+
+def _text(f: FunctionType) -> str:
+    try:
+        return inspect.getsource(f)
+    except (OSError, TypeError):
+        return ""
 
 
 def _made_elsewhere(error: KeyError, path: str) -> bool:

@@ -60,7 +60,7 @@ class Given:
     Attributes
     ----------
     kind : str
-        `real`, `ones and more` (a first column of ones), `binary`, `one-hot`, `labels`, `labels from 1`, `numbers`, `positive`, `mask`,
+        `real`, `ones and more` (a first column of ones), `binary`, `signs`, `one-hot`, `labels`, `labels from 1`, `numbers`, `positive`, `mask`,
         `masked` (0 where a mask of the same shape is), `sampler`, `fixed`.
     shape : tuple of int
     value : object
@@ -85,6 +85,8 @@ class Given:
                 return a
             case "binary":
                 return (np.arange(M) % 2).astype(float).reshape(self.shape)
+            case "signs":
+                return (2.0 * (np.arange(M) % 2) - 1).reshape(self.shape)
             case "one-hot":
                 a = np.eye(self.classes)[np.arange(M) % self.classes]
                 return a if self.shape == a.shape else a.T.copy()
@@ -156,7 +158,8 @@ def choices(name: str, widths: tuple[int, ...] = ()) -> list[Given]:
         return [*_flat(), *_reals((N, K), (K, N), (N + 1, K), (K, N + 1))]
     if is_y(name):
         kinds = [("binary", (M,)), ("binary", (M, 1)), ("labels", (M,)), ("one-hot", (M, K)), ("labels from 1", (M,)),
-                 ("labels", (M, 1)), ("labels from 1", (M, 1)), ("binary", (1, M)), ("one-hot", (K, M))]  # fmt: skip
+                 ("labels", (M, 1)), ("labels from 1", (M, 1)), ("binary", (1, M)), ("one-hot", (K, M)),
+                 ("signs", (M, 1)), ("signs", (M,))]  # fmt: skip
         found = [*(Given(*kind) for kind in kinds), Given("fixed", value=[2, 1, 3])]
         return [*found, Given("fixed", value=2)] if _INDEX.fullmatch(name) else found
     if is_x(name):

@@ -38,6 +38,7 @@ from comparisons.check.styles.cost_arguments import (
     strengthened,
 )
 from comparisons.check.styles.gradient_names import matched
+from comparisons.check.styles.integrable import is_a_gradient
 from comparisons.check.styles.network_access import found_arrays, looks_like_gradient
 from comparisons.check.styles.network_arguments import (
     RATE,
@@ -111,6 +112,8 @@ class Objective:
         What the cost calls arguments that the gradient has under another name.
     matrices : bool
         Whether arrays with two axes are given as `np.matrix`, with which `*` is the product of matrices.
+    doubtful : bool
+        Whether nothing agrees, and the gradients are those of some other function.
     """
 
     file: UserFile
@@ -126,6 +129,7 @@ class Objective:
     taken_apart: dict[str, dict[str, Array]] = field(default_factory=dict)
     cost_names: dict[str, str] = field(default_factory=dict)
     matrices: bool = False
+    doubtful: bool = False
 
     @property
     def title(self) -> str:
@@ -249,6 +253,8 @@ class Objective:
                 yield text, np.where(wrong, rest + by[0] * place + by[1] * np.sign(place), wanted)
         elif np.abs((claimed - shown) - (wanted - rest)).max() <= near:
             factor = float(shown.flat[np.abs(rest).argmax()] / rest.flat[np.abs(rest).argmax()])
+            if not factor or not np.isfinite(factor):
+                return
             told = next(
                 (text for text, value in _FACTORS.items() if abs(value / factor - 1) < NEAR), f"{factor:.4g} times"
             )
@@ -704,7 +710,12 @@ def _settled(objective: Objective) -> Iterator[Objective]:
         best = _best(objective, lines(names))
         best = best if best and best[0] >= 1 else None  # what is given is a guess: something must agree
     if best is not None:
-        yield best[1]
+        # What is the gradient of some function, and of this cost in no element, may be that of another cost, or of other data.
+        yield replace(best[1], doubtful=best[0] < MOSTLY and is_a_gradient(best[1]))
+
+
+MOSTLY = 0.5
+"""Share of elements that agree, from which it is no chance."""
 
 
 def _of_matrices(objective: Objective) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.case import Case
-from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, shaped, strings, tree
+from comparisons.check.calling import Aliases, array, bound, parameters, plain, returned, strings, tree
 from comparisons.check.drawing import planned_draws
 from comparisons.check.models import PassModel
 from comparisons.check.recipes import Free, Recipe
@@ -553,7 +553,7 @@ class Network(PassModel):
                 )
                 if name:
                     g = array(by_name[name], f"{self.functions.backward}: d{p}{l}") / total
-                    own[p] = self.layout.w(g) if p == "W" and g.ndim == 2 else shaped(g, given.shape)
+                    own[p] = self.layout.w(g) if p == "W" and g.ndim == 2 else self.layout.vector(g, given.shape)
         if not any(found.values()):
             raise UserError(f"{self.functions.backward} returns no dW1, db1, ...")
         return found

@@ -198,7 +198,7 @@ class Differences(Twinless):
                 Case(f"check/{members[0]}/differences{i or ''}", architecture(), (SHAPE[0],), (SHAPE[1],))
                 for i in range(settings)
             )
-            options = {"differences": True, "names": names}
+            options = {"differences": True, "names": names, "doubtful": isinstance(thing, Objective) and thing.doubtful}
             units.append(Unit(members[0], self.name, title, at, members, cases, options, tuple(assumptions)))
         file.mutated.clear()
         return units

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from comparisons.check.calling import tree
-from comparisons.check.differences import Derived, gradient
+from comparisons.check.differences import Derived, gradient, ratio
 from comparisons.check.styles.gradient_names import matched
 from comparisons.check.styles.lazy_arguments import (
     OPTIONS,
@@ -94,6 +94,8 @@ class FunctionPair:
     remark: str = ""
     lost: int = 0
     """Arrays that the backward function gave the last time, and that are gradients of nothing."""
+    means: bool = False
+    """Whether gradients of parameters are divided by the number of examples."""
 
     @property
     def settings(self) -> int:
@@ -103,7 +105,8 @@ class FunctionPair:
     @property
     def remarks(self) -> list[str]:
         """What was assumed."""
-        return [self.remark] if self.remark else []
+        means = ["gradients of parameters are divided by the number of examples, so the upstream gradient is not"]
+        return [*([self.remark] if self.remark else []), *(means if self.means else [])]
 
     def derived(self, rng: np.random.Generator, setting: int = 0) -> Iterator[Derived]:
         """Gradients by all arrays for which one comes back."""
@@ -117,6 +120,9 @@ class FunctionPair:
         output, returned = self._run(filled, reading.options)
         upstream = rng.standard_normal(output.shape)
         claimed = self._claimed(filled, reading.options, returned, upstream)
+        if self.means:
+            first, *others = claimed
+            claimed |= {place: claimed[place] * len(reals[first]) for place in others}
         size = sum(reals[place].size for place in claimed)
         for place, g in claimed.items():
             a = reals[place]
@@ -186,7 +192,17 @@ class FunctionPair:
                     self.remark = f"all sequences have one length: with others {self.backward} raises"
             if found is not None:
                 self.readings.append(found)
+        self.means = bool(self.readings) and all(map(self._averages, self.readings))
         return bool(self.readings)
+
+    def _averages(self, reading: Reading) -> bool:
+        """Whether the input's gradient is right, and those of two parameters at least are so once they are multiplied by the examples."""
+        if not reading.wrong:
+            return False
+        first, *others = self._derived(reading, np.random.default_rng(23), FEW)
+        m = first_shape(reading.filled)[0]
+        ratios = [ratio(d) for d in others]
+        return len(others) > 1 and m > 1 and _right(first) and all(r and abs(r * m - 1) < NEAR for r in ratios)
 
     def _options(self) -> list[Options]:
         """The settings that make a difference to what the forward function speaks of."""

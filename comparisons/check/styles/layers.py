@@ -159,6 +159,8 @@ class LayerObjects:
             return []  # LeCun's 1.7159 tanh(2/3 x), say
         if least > (AGREES, 0) and _gives_derivatives(file, cls, chosen):
             return []  # the style of activation functions has it
+        if least > (AGREES, 0) and _takes_targets(file, cls, chosen):
+            return []
         chosen = _handed_on(file, cls, chosen)
         chosen = replace(_with_more(file, cls, chosen), evaluated=_evaluated(cls, chosen))
         others = list(_other_activations(file, cls, chosen)) if "activation" in chosen.spec.arguments.values() else []
@@ -226,6 +228,18 @@ def _gives_derivatives(file: UserFile, cls: type, reading: Reading) -> bool:
     wanted = [layer.backward(np.ones_like(z), LayerState(), layer.forward(given, LayerState())[1])[0]]
     wanted += [given * (1 - given)] if isinstance(layer, Sigmoid) else [1 - given**2] if isinstance(layer, Tanh) else []
     return found is not None and any(_agree(found, w) for w in wanted)
+
+
+def _takes_targets(file: UserFile, cls: type, reading: Reading) -> bool:
+    """Whether backward is given the targets, a - y: then zeros are no gradient that vanishes."""
+    if not isinstance(reading.variant.layer, Softmax | Sigmoid):
+        return False
+    x = np.random.default_rng(5).standard_normal((1 if reading.spec.x.single else 6, *reading.variant.shape))
+    try:
+        found, _ = _driven(file, cls, reading, x, np.zeros_like(x))
+    except UserError:
+        return False
+    return found is not None and bool(found.any())
 
 
 def _hands_on(file: UserFile, cls: type, reading: Reading) -> bool:

@@ -561,7 +561,7 @@ def _with_other_targets(file: UserFile, found: Found, reading: Reading, unit: Un
         return [unit]
     other = replace(reading, labels=not reading.labels)
     result = _score(file, found, other)
-    if result is None or (result[0][0] > 0 and (not found.gradient or result[0][1] == 1.0)):
+    if result is None or (result[0][0] > 0 and (not found.gradient or not found.value or result[0][1] == 1.0)):
         return [unit]  # it raises, or has neither the loss nor its gradient at any scale: these targets are not meant
     same = (result[1].scale, result[1].gradient_scale) == (reading.scale, reading.gradient_scale)
     if wrong or (same and not any(result[0][:2])):

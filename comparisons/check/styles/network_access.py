@@ -201,7 +201,8 @@ def match_gradients(parameters: dict[str, Array], found: dict[str, Array]) -> di
             continue
         fitting = [place for place, a in left.items() if a.shape == w.shape and not np.may_share_memory(a, w)]
         if fitting:
-            given[name] = left.pop(fitting[0])
+            # A dictionary of gradients may have the parameters' own names, in the order in which they came about.
+            given[name] = left.pop(next((p for p in fitting if canonical(p) == canonical(name)), fitting[0]))
     return given
 
 

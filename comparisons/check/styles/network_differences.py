@@ -48,7 +48,7 @@ def shapes_of(access: Access) -> Iterator[Chain | Scalars]:
     """Chains that the parameters make; for single numbers, small numbers of inputs and one output."""
     if all(a.ndim == 0 for a in access.parameters.values()):
         names = tuple(access.parameters)
-        yield from (Scalars(names, (None,) * len(names), (n, 1)) for n in (2, 3, 4))
+        yield from (Scalars(names, (None,) * len(names), (n, 1)) for n in (1, 2, 3, 4))
         return
     yield from itertools.islice(chains(access.parameters), 4)
 
@@ -127,6 +127,8 @@ def numeric_reading(access: Access, until: float) -> NumericReading | None:
                     best = found
                 if best.agreeing == best.total:
                     return best
+    if best is not None and isinstance(best.chain, Scalars) and 2 * best.agreeing < best.total:
+        return None  # how many inputs there are is a guess
     return best
 
 

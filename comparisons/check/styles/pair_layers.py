@@ -71,6 +71,11 @@ class Layout:
         """A vector of one number per feature into the file's layout."""
         return b.reshape({"flat": (-1,), "row": (1, -1), "column": (-1, 1)}[self.bias])
 
+    def vector(self, g: Array, shape: tuple[int, ...]) -> Array:
+        """A gradient of one number per feature from the file's layout; what is (n,) beside a bias (n, 1) makes an update (n, n)."""
+        spread = self.bias == "column" and g.ndim == 1 and g.size > 1
+        return np.broadcast_to(g, (g.size, g.size)) if spread else shaped(g, shape)
+
 
 LAYOUTS = {
     "rows": Layout(False, False, "flat"),
@@ -144,14 +149,9 @@ def ran(pair: Pair, out: Any, grads: dict[str, Any], params: dict[str, Array], l
         if p not in grads:
             continue
         g = array(grads[p], f"{back}: the gradient of {p}")
-        found[p] = layout.w(g) if w.ndim == 2 else vector(g, w.shape)
+        found[p] = layout.w(g) if w.ndim == 2 else layout.vector(g, w.shape)
     output = None if out is None else layout.x(array(out, f"{pair.forward}: the output"))
     return Ran(output, dx, found)
-
-
-def vector(g: Array, shape: tuple[int, ...]) -> Array:
-    """A gradient of one number per feature, whatever way it lies."""
-    return shaped(g, shape)
 
 
 # Activations
@@ -284,7 +284,7 @@ def _norm_model(file: UserFile, unit: Unit, case: Case) -> Model:
         quiet(file, pair.forward, "bn_param")
         done = ran(pair, out, grads, params, layout)
         if training:
-            done.buffers = {n: vector(array(param[n], n), a.shape) for n, a in buffers.items() if n in param}
+            done.buffers = {n: shaped(array(param[n], n), a.shape) for n, a in buffers.items() if n in param}
             done.buffers = done.buffers if moves(file, pair) else {}
         return done
 

@@ -180,8 +180,10 @@ class UnknownLayer:
                 for p, a in held(self.template).items()
                 if a.dtype.kind == "f" and ((a.ndim and a.size > 1) or (a.size == 1 and _has_gradient(p, text)))
             ]
-            _, before = self._run(x, {})
-            arrays = held(self.template)
+            made, before = self._run(x, {})
+            arrays, after = held(self.template), held(made)
+            # What the forward pass itself changes is a state, as recurrent layers keep one.
+            places = [p for p in places if p in after and np.array_equal(after[p], arrays[p])]
             self.parameters = tuple(
                 p for p in places if _other(self._run(x, {p: rng.standard_normal(arrays[p].shape)})[1], before)
             )

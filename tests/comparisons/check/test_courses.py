@@ -118,6 +118,15 @@ MISTAKES = {
         "grad/dense1.W",
         "the 1/m is missing",
     ),
+    "keepdims left out": (
+        "course_deep",
+        "db = np.sum(dZ, axis=1, keepdims=True) / m\n    dA_prev = np.dot(W.T, dZ)\n    assert (dA_prev.shape == A_prev.shape)\n"
+        "    assert (dW.shape == W.shape)\n    assert (db.shape == b.shape)\n",
+        "db = np.sum(dZ, axis=1) / m\n    dA_prev = np.dot(W.T, dZ)\n",
+        "linear_forward",
+        "grad/dense1.b",
+        "keepdims=True is missing",
+    ),
     "1/m twice in db": (
         "course_deep",
         "db = np.sum(dZ, axis=1, keepdims=True) / m",

@@ -154,3 +154,166 @@ def test_a_layer_may_be_set_up_with_the_shape_of_a_batch_and_a_generator(
     result = checked(SET_UP.format(bias=bias), tmp_path)
     (found,) = [c for c in result.checked if c.unit.name == "Linear"]
     assert bool({row["verdict"] for row in found.rows} & set(FAILING)) == wrong
+
+
+SWITCHED = """
+class Phases:
+    _train = False
+    @property
+    def is_training(self):
+        return self._train
+    @is_training.setter
+    def is_training(self, is_train=True):
+        self._train = is_train
+
+class Dropout(Phases):
+    def __init__(self, p=0.25):
+        self.p = p
+        self._mask = None
+    def forward_pass(self, X):
+        if self.is_training:
+            self._mask = (np.random.uniform(size=X.shape) > self.p) / {divisor}
+            return X * self._mask
+        self._mask = 1.0
+        return X
+    def backward_pass(self, delta):
+        return delta * {mask}
+"""
+
+
+@pytest.mark.parametrize(
+    ("divisor", "mask", "wrong"), [("(1.0 - self.p)", "self._mask", False), ("(1.0 - self.p)", "1.0", True)]
+)
+def test_a_switch_may_be_a_property_or_shared_by_all_objects(
+    divisor: str, mask: str, wrong: bool, tmp_path: Path
+) -> None:
+    result = checked(SWITCHED.format(divisor=divisor, mask=mask), tmp_path)
+    (found,) = result.checked
+    assert bool({row["verdict"] for row in found.rows} & set(FAILING)) == wrong
+
+
+def test_a_softmax_layer_that_is_given_the_targets_is_no_backward_pass(tmp_path: Path) -> None:
+    softmax = """
+class Softmax:
+    def forward(self, z):
+        e = np.exp(z - z.max(axis=0))
+        self.out = e / e.sum(axis=0)
+        return self.out
+    def backward(self, y):
+        return self.out - y
+"""
+    assert not verdicts(checked(softmax, tmp_path)) & set(FAILING)
+
+
+KEEPS_STATE = """
+class Recurrent:
+    def __init__(self, n_in=4, n_hidden=3):
+        self.first, self.n = True, n_hidden
+        self.start = np.zeros((1, n_hidden))
+    def _make(self, n_in):
+        self.params = {{"W": {{"value": 0.5 * np.random.randn(n_in + self.n, self.n)}}, "B": {{"value": np.zeros((1, self.n))}}}}
+        for p in self.params.values():
+            p["deriv"] = np.zeros_like(p["value"])
+    def forward(self, x):
+        if self.first:
+            self._make(x.shape[2])
+            self.first = False
+        h = np.repeat(self.start, len(x), axis=0)
+        self.zs, self.hs = [], []
+        for t in range(x.shape[1]):
+            z = np.column_stack([x[:, t], h])
+            h = np.tanh(z @ self.params["W"]["value"] + self.params["B"]["value"])
+            self.zs.append(z)
+            self.hs.append(h)
+        self.start = h.mean(axis=0, keepdims=True)
+        return np.stack(self.hs, axis=1)
+    def backward(self, grad):
+        dx, dh = np.zeros((*grad.shape[:2], self.zs[0].shape[1] - self.n)), 0.0
+        for t in reversed(range(grad.shape[1])):
+            da = (grad[:, t] + dh) * {derivative}
+            self.params["W"]["deriv"] += self.zs[t].T @ da
+            self.params["B"]["deriv"] += da.sum(axis=0)
+            dz = da @ self.params["W"]["value"].T
+            dx[:, t], dh = dz[:, : -self.n], dz[:, -self.n :]
+        return dx
+"""
+
+
+@pytest.mark.parametrize(("derivative", "wrong"), [("(1 - self.hs[t] ** 2)", False), ("(1 - self.hs[t])", True)])
+def test_a_state_that_the_forward_pass_moves_is_no_parameter(derivative: str, wrong: bool, tmp_path: Path) -> None:
+    result = checked(KEEPS_STATE.format(derivative=derivative), tmp_path)
+    rows = [row for c in result.checked for row in c.rows]
+    assert bool({row["verdict"] for row in rows} & set(FAILING)) == wrong
+    assert not any("start" in row["tensor"] for row in rows)
+
+
+OTHER_COST = """
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def cost_and_gradient(theta, X, y):
+    p = sigmoid(X @ theta)
+    cost = np.mean((p - y) ** 4) + np.mean(p)
+    grad = X.T @ ({delta}) / len(y)
+    return cost, grad
+"""
+
+
+@pytest.mark.parametrize(("delta", "verdict"), [("np.arctan(p - y)", "vacuous"), ("(p - y)[::-1] * p", "mismatch")])
+def test_what_is_the_gradient_of_something_else_is_not_decided(delta: str, verdict: str, tmp_path: Path) -> None:
+    result = checked(OTHER_COST.format(delta=delta), tmp_path)
+    (found,) = [c for c in result.checked if c.unit.members[0] == "cost_and_gradient"]
+    assert {row["verdict"] for row in found.rows} == {verdict}
+
+
+MEANS = """
+def conv_fwd(z, K, b):
+    n, c, h, w = z.shape
+    _, d, k, _ = K.shape
+    out = np.zeros((n, d, h - k + 1, w - k + 1))
+    for i in range(h - k + 1):
+        for j in range(w - k + 1):
+            out[:, :, i, j] = np.einsum("ncij,cdij->nd", z[:, :, i:i + k, j:j + k], K) + b
+    return out
+
+def conv_bwd(next_dz, K, z):
+    N, k = len(z), K.shape[2]
+    dK, dz = np.zeros_like(K), np.zeros_like(z)
+    for i in range(next_dz.shape[2]):
+        for j in range(next_dz.shape[3]):
+            dK += np.einsum("ncij,nd->cdij", z[:, :, i:i + k, j:j + k], next_dz[:, :, i, j])
+            dz[:, :, i:i + k, j:j + k] += np.einsum("nd,cdij->ncij", next_dz[:, :, i, j], K)
+    return dK / N, next_dz.sum(axis=(0, 2, 3)) / {N}, dz
+"""
+
+
+@pytest.mark.parametrize(("N", "wrong"), [("N", False), ("N ** 2", True)])
+def test_gradients_of_parameters_may_be_means_in_pairs_of_functions(N: str, wrong: bool, tmp_path: Path) -> None:
+    result = checked(MEANS.format(N=N), tmp_path)
+    assert "match" in verdicts(result)
+    assert bool(verdicts(result) & set(FAILING)) == wrong
+
+
+CURVE = """
+x = np.linspace(-np.pi, np.pi, 2000)
+y = np.sin(x)
+a, b, c = np.random.randn(), np.random.randn(), np.random.randn()
+learning_rate = 1e-6
+for t in range(2000):
+    y_pred = a + b * x + c * x ** 2
+    loss = np.square(y_pred - y).sum()
+    grad_y_pred = 2.0 * (y_pred - y)
+    grad_a = grad_y_pred.sum()
+    grad_b = (grad_y_pred * x).sum()
+    grad_c = (grad_y_pred * {power}).sum()
+    a -= learning_rate * grad_a
+    b -= learning_rate * grad_b
+    c -= learning_rate * grad_c
+"""
+
+
+@pytest.mark.parametrize(("power", "wrong"), [("x ** 2", set()), ("x", {"grad/network.c"})])
+def test_a_curve_through_points_is_one_of_all_examples(power: str, wrong: set[str], tmp_path: Path) -> None:
+    rows = [row for c in checked(CURVE.format(power=power), tmp_path).checked for row in c.rows]
+    assert {row["tensor"] for row in rows if row["verdict"] in FAILING} == wrong
+    assert {"grad/network.a", "grad/network.b"} <= {row["tensor"] for row in rows if row["verdict"] == "match"}
