@@ -108,6 +108,11 @@ def _told(models: tuple[Any, Any]) -> Iterator[tuple[Part, ...]]:
                 yield found
 
 
+def takes_several(model: Any) -> bool:
+    """Whether a torch module must be given several inputs."""
+    return hasattr(model, "named_modules") and len(_arguments(model)) > 1
+
+
 def _arguments(module: Any) -> list[str]:
     """What a torch module's forward pass must be given."""
     return [p.name for p in inspect.signature(module.forward).parameters.values() if p.default is p.empty]

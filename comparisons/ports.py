@@ -15,7 +15,7 @@ from comparisons.discrepancy import judge
 from comparisons.errors import BackproofError
 from comparisons.naming import place
 from comparisons.port_ends import ENDS, LOSS, ROUNDED, SAME_ENDS, Ends, Losses, between, close, misplaced
-from comparisons.port_inputs import Makers, joined
+from comparisons.port_inputs import Makers, joined, takes_several
 from comparisons.port_pairing import FRAMEWORK_NAMES, Pair, rearranged
 from comparisons.port_shapes import Shape, found_shape, input_shape
 from comparisons.tolerance import Runs, distance, noise
@@ -164,7 +164,7 @@ def entering(
     several = None if known else joined(models, makers or (None, None))
     if several is not None:
         return several.models, several.makers, several.example(rng)
-    known = known or found_shape(models, hints, makers)
+    known = None if any(map(takes_several, models)) else known or found_shape(models, hints, makers)
     if known is None:
         raise Incomparable(f"{name}: the shape of an input is not known; give it, e.g. (32, 32, 3) for images")
     return models, makers or (None, None), example_of(*models, known, rng)

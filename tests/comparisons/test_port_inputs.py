@@ -172,3 +172,11 @@ def test_a_module_that_takes_something_else_is_not_decided() -> None:
 
     with pytest.raises(Incomparable, match="the shape of an input is not known"):
         compare_models(Three(), keras_of(sides))
+
+
+def test_one_input_beside_two_is_not_decided() -> None:
+    def one(keras: Any, layers: Any) -> Any:
+        return keras.Sequential([keras.Input((6,)), layers.Dense(4), layers.Dense(1)])
+
+    with pytest.raises(Incomparable, match="the shape of an input is not known"):
+        compare_models(torch_sides(), keras_of(one))
