@@ -35,6 +35,9 @@ _USUAL: tuple[tuple[str, Any], ...] = (
     (r"(in|input|n)_?(dim|size|features)|n_in", 20),
     (r"(input|image|img|in)_?shape|shape", (32, 32, 3)),
     (r"p|drop(out)?(_?(rate|prob|p))?|rate", 0.5),
+    (r"(up_?)?scale(_?factor)?|factor|ratio|reduction|expansion", 2),
+    (r"(num|nb|n|no)_?(layers?|blocks?|heads?)|depth|n?_?heads?", 2),
+    (r"(kernel|filter)_?(size)?|k|ks", 3),
 )  # fmt: skip
 """Arguments that a file gives nowhere, by name: the same number for both models."""
 
@@ -234,6 +237,7 @@ class _Constants:
 
     def __init__(self, tree: ast.Module, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
+        self._options = dict(_options(tree))
         self._assigned: dict[str, ast.expr] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -241,6 +245,8 @@ class _Constants:
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """What an expression is; ValueError if it is not of constants."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in self._options:
+            return self._options[node.attr]
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         calls = any(isinstance(n, ast.Call | ast.Await | ast.Yield) for n in ast.walk(node))
         if calls or depth > 3:
@@ -260,6 +266,17 @@ class _Constants:
         if isinstance(value, types.ModuleType | types.FunctionType):
             raise ValueError("no constant")
         return value
+
+
+def _options(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    """Options of a command line, by attribute, with their defaults: `parser.add_argument("--scale", type=int, default=3)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            default = next((k.value for k in node.keywords if k.arg == "default"), None)
+            names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            long = [n.removeprefix("--").replace("-", "_") for n in names if n.startswith("--")]
+            if long and isinstance(default, ast.Constant):
+                yield long[0], default.value
 
 
 def _scripted(file: UserFile) -> dict[str, tuple[int, Any]]:

@@ -51,6 +51,7 @@ MISTAKES = [
     ("resnet", "filters, 3, strides=strides, padding='valid'", "filters, 3, strides=strides, padding='same'", "", "'same'"),
     ("resnet", "out = layers.ReLU()(bn(out, name + '_bn1'))", "out = bn(out, name + '_bn1')", "", "nothing follows it, in the reference relu"),
     ("autoencoder", "nn.Linear(128, 28 * 28),\n            nn.Sigmoid())", "nn.Linear(128, 28 * 28))", "loss", ""),
+    ("upscaling", 'padding="same", name="last"', 'padding="same", activation="relu", name="last"', "forward/output", ""),
     ("mlp", "tf.nn.gelu(", "tf.nn.gelu(approximate=True, features=", "", "gelu by its approximation with tanh"),
 ]  # fmt: skip
 
