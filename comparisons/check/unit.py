@@ -75,13 +75,15 @@ class UserError(Exception):
 _NO_ARRAY = re.compile(r"'(tuple|dict|int|float)' object has no attribute '(shape|ndim|T|dot|reshape|size|sum)'")
 _NO_INDEX = "arrays used as indices must be of integer"
 """Class numbers are wanted where targets were given in rows."""
+_NO_KEY = "tuple indices must be integers"
+"""A cache is a dictionary, and was given as a tuple."""
 _AN_ARRAY = re.compile(r"'(?:numpy\.ndarray|numpy\.float64|memoryview)' object has no attribute '(\w+)'")
 
 
 def refuses(error: UserError) -> bool:
     """Whether the user's code was given what it says it does not take, which is no mistake of its.
 
-    It raised this by a `raise` of its own, expects another number of axes, `batch, steps, n = x.shape`, an array where it was
+    It raised this by a `raise` of its own, or an `assert` before anything goes backward, expects another number of axes, `batch, steps, n = x.shape`, an array where it was
     given a cache or a number, or an object of some class, `out.in_bounds`, where it was given an array. Or it lacks what a container
     sets from outside, what another function of the file puts into a dictionary, or what the training at the end of the file, which
     is not run, gives a global name.
@@ -94,11 +96,13 @@ def refuses(error: UserError) -> bool:
         return False
     if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
         return cause.name in set_at_the_top(frames[-1].filename)
+    if isinstance(cause, AssertionError) and not _BACKWARD.search(frames[-1].name):
+        return True  # of what it is given; a backward pass asserts what it has calculated
     if isinstance(cause, AttributeError) and _kept_elsewhere(cause, frames[-1]):
         return True
     if isinstance(cause, KeyError):
         return _made_elsewhere(cause, frames[-1].filename)
-    if _NO_ARRAY.search(str(cause)) or _NO_INDEX in str(cause):
+    if _NO_ARRAY.search(str(cause)) or _NO_INDEX in str(cause) or _NO_KEY in str(cause) or _given_nothing(cause):
         return True
     if asked := _AN_ARRAY.search(str(cause)):
         return not difflib.get_close_matches(asked[1], dir(np.ndarray), cutoff=0.75)  # a slip of the pen is a mistake
@@ -124,6 +128,20 @@ def guessed(error: UserError, unit: Unit) -> bool:
     ours = (*_LIBRARIES, str(Path(__file__).parent))
     users = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(ours)]
     return bool(users) and not any(_BACKWARD.search(f.name) for f in users)
+
+
+def _given_nothing(error: BaseException | None) -> bool:
+    """Whether a function has used as an array what it was given None for."""
+    if not isinstance(error, AttributeError | TypeError) or "NoneType" not in str(error):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code, names = last.tb_frame.f_code, last.tb_frame.f_locals
+    given = code.co_varnames[: code.co_argcount]
+    return "self" not in given and any(names.get(n, 0) is None for n in given)
 
 
 def _kept_elsewhere(error: AttributeError, at: traceback.FrameSummary) -> bool:

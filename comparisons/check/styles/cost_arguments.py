@@ -24,7 +24,7 @@ STRENGTHS = re.compile(
 )
 FLAT = re.compile(r"\w*(theta|params?|parameters|weights?|coef\w*|beta)\w*|w|beta", re.IGNORECASE)
 _MATRIX = re.compile(r"(W|U|V|Theta|weights?|w)_?\w{0,3}|theta\d")
-BIAS = re.compile(r"(b|bias|intercept)\w{0,4}", re.IGNORECASE)
+BIAS = re.compile(r"(?!beta|batch|base|best|bound|buf)(b|bias|intercept)\w{0,4}", re.IGNORECASE)
 VECTORS = re.compile(r"\w*(vec(tor)?s|embeddings?|matrix)", re.IGNORECASE)
 _VECTOR = re.compile(r"\w*(vec(tor)?|predicted)", re.IGNORECASE)
 _INDEX = re.compile(r"\w*(idx|index|word|token|target|id)", re.IGNORECASE)

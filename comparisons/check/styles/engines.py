@@ -110,7 +110,8 @@ class Engined:
             found = list(measured(self.engine, operation, seed))
         except UserError:
             return []
-        products = operation.kind == "broadcast" and "@" in operation.text and self.engine.way is not None
+        # Few engines are for batches of matrices: what is right for them is told, what is not is no mistake.
+        products = operation.kind == "broadcast" and "@" in operation.text
         if products or (operation.kind == "rare" and _takes_slices_alone(self.engine.file)):
             return [d for d in found if agrees(d)]  # of what it takes each element counts once
         return found if self.broadcasts or operation.kind != "broadcast" else [d for d in found if agrees(d)]

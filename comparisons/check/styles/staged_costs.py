@@ -97,6 +97,8 @@ class Staged(Objective):
         Global sizes that had to be made smaller.
     alone : bool
         Whether the cost has been compared by itself.
+    summed : bool
+        Whether the cost is the sum of all numbers that come back.
     """
 
     outputs: tuple[str, ...] = ()
@@ -107,6 +109,7 @@ class Staged(Objective):
     guards: tuple[float, ...] = ()
     numbers: dict[str, int] = field(default_factory=dict)
     alone: bool = False
+    summed: bool = False
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -172,7 +175,7 @@ class Staged(Objective):
         numbers = [a for a in numbers if a.size == 1]
         if not numbers or not np.isfinite(numbers[0]).all():
             raise UserError(f"{self.cost} returns no single number")
-        return float(numbers[0].reshape(()))
+        return float(sum(a.sum() for a in numbers) if self.summed else numbers[0].reshape(()))
 
     def _run(self, name: str, values: dict[str, Any], inner: dict[str, Array]) -> tuple[Any, dict[str, Any], Any]:
         """The gradient, once the cost has been calculated, as in training."""
@@ -354,7 +357,16 @@ def _settled(base: Staged) -> Iterator[Staged]:
         if best is not None and (best[0] or spent > CALLS):
             break
     if best is not None:
-        yield best[1]
+        yield _summed(*best)
+
+
+def _summed(agreeing: int, found: Staged) -> Staged:
+    """With the sum of what the cost returns for the cost, where that explains more: a reconstruction and a divergence, say."""
+    if agreeing == len(found.parameters):
+        return found
+    tried = replace(found, summed=True)
+    agreed = tried.agreement()
+    return replace(tried, scale=agreed[1]) if agreed is not None and agreed[0] > agreeing else found
 
 
 def _handed(base: Staged, functions: tuple[str, ...], outputs: set[str]) -> dict[str, str]:
