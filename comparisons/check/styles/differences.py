@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +15,18 @@ import numpy as np
 
 from comparisons.case import Case
 from comparisons.check.differences import Derived, generator, gradient
+from comparisons.check.homes import homes, resolve
 from comparisons.check.source import syntax
 from comparisons.check.styles import whole_softmax
 from comparisons.check.styles.accumulating_pairs import find_accumulating_pairs
+from comparisons.check.styles.activations import VALUE
 from comparisons.check.styles.attention_layers import AttentionLayer, find_attention_layers
 from comparisons.check.styles.begun_networks import find_begun
 from comparisons.check.styles.composed_layers import ComposedLayer, find_composed, layers_in, spoken
 from comparisons.check.styles.costs import Objective, find_objectives
 from comparisons.check.styles.dictionary_pairs import DictionaryPair, find_dictionary_pairs
 from comparisons.check.styles.direct_pairs import DirectPair, find_direct_pairs
+from comparisons.check.styles.elementwise_causes import explanations, is_elementwise
 from comparisons.check.styles.factorisations import Factorisation, find_factorisations
 from comparisons.check.styles.fed_objects import find_fed
 from comparisons.check.styles.function_pairs import FunctionPair, find_function_pairs
@@ -51,6 +55,18 @@ from scratch import architecture
 SHAPE = (5, 4)
 OUT = 3
 UNCOMPARED = "the forward pass was taken as it is, and compared with nothing"
+_SLOPES = (
+    "gradient",
+    "grad",
+    "derivative",
+    "deriv",
+    "prime",
+    "derivate",
+    "diff",
+    "der",
+    "activationprime",
+    "activationderivative",
+)
 _DERIVATIVE = re.compile(
     r"^(?:(?:d_|deriv(?:ative)?(?:_of)?_|grad_|d(?=[a-z]))(?P<after>\w+)|(?P<before>\w+?)_?(?:prime|deriv(?:ative|itive)?|der|grad(?:ient)?|Prime|Deriv(?:ative)?|_d|Grad))$"
 )
@@ -62,24 +78,30 @@ _FORWARDS = ("{}_forward", "{}_fwd", "forward_{}", "{}", "{}Forward", "{}_fprop"
 
 @dataclass
 class Elementwise:
-    """A function and its derivative, each of one array."""
+    """A function and its derivative, each of one array; or two methods of a class, `owner`."""
 
     file: UserFile
     function: str
     derivative: str
     at_output: bool = False
+    owner: str = ""
 
     def derived(self, rng: np.random.Generator) -> Iterator[Derived]:
         """The derivative at random places, a few of them far out."""
         x = 1.5 * rng.standard_normal(SHAPE)
 
         def f(v: Array) -> Array:
-            return _array(self.file.call(self.function, v.copy()))
+            return _array(self.file.call(resolve(self.file, self.owner, self.function), v.copy()))
 
+        if self.owner and not is_elementwise(f, x):
+            raise UserError(f"{self.owner} is no function of single numbers")
         place = f(x) if self.at_output else x
-        claimed = _array(self.file.call(self.derivative, place.copy()))
+        claimed = _array(self.file.call(resolve(self.file, self.owner, self.derivative), place.copy()))
         wanted, error, kinks = gradient(f, x, np.ones(SHAPE))
-        yield Derived(f"grad/{self.function}.input", claimed, wanted, error, kinks, len(x))
+        told = tuple(explanations(x, f(x), np.ones(SHAPE), wanted, claimed)) if self.owner else ()
+        yield Derived(
+            f"grad/{self.owner or self.function}.input", claimed, wanted, error, kinks, len(x), explanations=told
+        )
 
 
 @dataclass
@@ -230,6 +252,8 @@ class Differences(Twinless):
             base = (matched["before"] or matched["after"]) if matched else ""
             if base in functions and _unary(f) and _unary(functions[base]):
                 yield Elementwise(file, base, name), "function with its derivative", (base, name)
+        for curve in _curves(file, taken):
+            yield curve, "function with its derivative", (curve.owner,)
         for direct in find_direct_pairs(file, functions):
             yield direct, "function with its backward pass", (direct.forward, direct.backward)
         free = functions | {n: f for n, f in file.statics().items() if n.partition(".")[0] not in taken}
@@ -283,6 +307,18 @@ class Differences(Twinless):
             yield unknown, "layer", (unknown.cls.__name__,)
         for written in find_tensor_scripts(file, taken):
             yield written, written.title, written.members
+
+
+def _curves(file: UserFile, taken: frozenset[str]) -> Iterator[Elementwise]:
+    """Classes of activations that no framework is asked for, such as a scaled ELU: `__call__(x)` and `gradient(x)`."""
+    for home in homes(file):
+        value = next((home.functions[n] for n in VALUE if n in home.functions), "")
+        slope = next((home.functions[n] for n in _SLOPES if n in home.functions), "")
+        if not home.owner or home.owner in taken or not value or not slope:
+            continue
+        with suppress(UserError):
+            if all(len(required(resolve(file, home.owner, n))) == 1 for n in (value, slope)):
+                yield Elementwise(file, value, slope, owner=home.owner)
 
 
 class ComposedLayers(Differences):
@@ -390,7 +426,7 @@ def _agrees(found: list[Derived]) -> bool:
 
 
 def _agrees_at_output(thing: Elementwise) -> bool:
-    other = Elementwise(thing.file, thing.function, thing.derivative, at_output=True)
+    other = replace(thing, at_output=True)
     try:
         return _agrees(list(other.derived(np.random.default_rng(29))))
     except UserError:

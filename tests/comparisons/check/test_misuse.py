@@ -317,3 +317,38 @@ def test_a_curve_through_points_is_one_of_all_examples(power: str, wrong: set[st
     rows = [row for c in checked(CURVE.format(power=power), tmp_path).checked for row in c.rows]
     assert {row["tensor"] for row in rows if row["verdict"] in FAILING} == wrong
     assert {"grad/network.a", "grad/network.b"} <= {row["tensor"] for row in rows if row["verdict"] == "match"}
+
+
+CURVES = """
+class ELU():
+    def __init__(self, alpha=0.1):
+        self.alpha = alpha
+    def __call__(self, x):
+        return np.where(x >= 0.0, x, self.alpha * (np.exp(x) - 1))
+    def gradient(self, x):
+        return np.where(x >= 0.0, 1, {below})
+
+class SoftPlus():
+    def __call__(self, x):
+        return np.log(1 + np.exp(x))
+    def gradient(self, x):
+        return 1 / (1 + np.exp(-x))
+
+class Scale():
+    def __call__(self, x):
+        return x / x.sum()
+    def gradient(self, x):
+        return 1 / x.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("below", "cause"),
+    [("self(x) + self.alpha", ""), ("self(x)", "the output is taken for the derivative, which is the output plus 0.1")],
+)
+def test_curves_of_classes_are_compared_with_their_own_derivatives(below: str, cause: str, tmp_path: Path) -> None:
+    rows = [row for c in checked(CURVES.format(below=below), tmp_path).checked for row in c.rows]
+    assert {row["tensor"] for row in rows} == {"grad/ELU.input", "grad/SoftPlus.input"}
+    wrong = {row["tensor"]: row["diagnosis"] for row in rows if row["verdict"] in FAILING}
+    assert set(wrong) == ({"grad/ELU.input"} if cause else set())
+    assert all(cause in text for text in wrong.values()), wrong
