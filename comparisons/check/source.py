@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from comparisons.check import tensors
+from comparisons.check import pictures, tensors
 from comparisons.check.attempts import Attempts
 from comparisons.check.data_imports import for_data_alone
 from comparisons.check.imports import stand_in, without
@@ -147,7 +147,7 @@ def run(path: Path, attempts: Attempts | None = None, alone: bool = False) -> Us
     attempts : Attempts, optional
         Is told of every statement.
     alone : bool
-        Whether the process runs nothing else, so that torch may be set up for a file that calculates with tensors.
+        Whether the process runs nothing else, so that torch may be set up for a file that calculates with tensors, and pictures left out.
 
     Returns
     -------
@@ -173,6 +173,8 @@ def run(path: Path, attempts: Attempts | None = None, alone: bool = False) -> Us
     module.__package__ = siblings.package(tree)
     own: dict[str, int] = {}
     left_out: dict[str, str] = {}
+    if alone:
+        pictures.left_out()
     on_tensors = alone and tensors.on_tensors(tree)
     if on_tensors:
         with contextlib.suppress(ImportError):
