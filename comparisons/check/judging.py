@@ -249,9 +249,9 @@ class Judge:
         unseen: dict[str, None] = {}
         for case in (replace(case, seed=self.seed) for case in unit.cases):
             run, rows, lacking = self._on_case(unit, case)
-            if _fails(rows) and (square := _squared(case)):
+            if (_fails(rows) or run.s64.error) and (square := _squared(case)):
                 again = self._on_case(unit, square)
-                if not _fails(again[1]):
+                if not (_fails(again[1]) or again[0].s64.error):
                     remarks["right for square images only, wrong or not possible where height and width differ"] = None
                     case, (run, rows, lacking) = square, again
             remarks |= dict.fromkeys(run.s64.mutated)

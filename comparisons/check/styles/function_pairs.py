@@ -201,6 +201,8 @@ class FunctionPair:
             return False
         first, *others = self._derived(reading, np.random.default_rng(23), FEW)
         m = first_shape(reading.filled)[0]
+        if any(d.subject.shape != d.reference.shape for d in (first, *others)):
+            return False
         ratios = [ratio(d) for d in others]
         return len(others) > 1 and m > 1 and _right(first) and all(r and abs(r * m - 1) < NEAR for r in ratios)
 

@@ -35,7 +35,9 @@ UNITS: dict[str, set[str]] = {
         "Dense", "MaxPooling1D", "MaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "HardSigmoid",
         "LayerNormalization", "ActivationLayer", "Dropout",
     },
-    "losses_and_curves_library.py": {"MeanSquaredError", "CategoricalCrossentropy", "CrossEntropyOfShares", "Sigmoid", "Softmax"},
+    "losses_and_curves_library.py": {
+        "MeanSquaredError", "CategoricalCrossentropy", "CrossEntropyOfShares", "Sigmoid", "Softmax", "ElliotSigmoid", "HardSigmoid",
+    },
     "optimizers_by_layer.py": {"SGD", "Momentum", "Adam", "RMSprop"},
     "layers_mixed_habits.py": {
         "Linear", "Relu", "Softmax", "CrossEntropy", "Sigmoid", "FullyConnected", "LinearLayer", "SigmoidLayer", "compute_cost", "MaxPool",
