@@ -33,9 +33,9 @@ from scratch import architecture
 Array = np.ndarray
 SAME_VALUE = 1e-4
 """Relative difference to NumPy from which an operation computes something else: guards like `log(x + 1e-6)` are none."""
-PER_OPERATION = 2.0
+PER_OPERATION = 5.0
 """Time in which the cause is looked for, for one function."""
-SECONDS = 6.0
+SECONDS = 15.0
 """Time in which causes are looked for, for a whole engine."""
 CALLS = 100_000
 """Calls that an edited function may make, NumPy's included: a trial needs some thousands."""
