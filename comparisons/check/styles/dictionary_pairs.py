@@ -24,7 +24,7 @@ DICTIONARY = re.compile(r"param(eter)?s?|p|weights|theta|model")
 _CACHE = re.compile(
     r"cache\w*|saved|ctx|context|memory|acts?|activations|tape|intermediates?|states?|values|forward_\w+|store|mem"
 )
-AHEAD = re.compile(r"forward|fwd|fprop|feed_?forward|predict", re.IGNORECASE)
+_AHEAD = re.compile(r"forward|fwd|fprop|feed_?forward|predict", re.IGNORECASE)
 BACK = re.compile(r"backward|backprop\w*|bwd|bprop", re.IGNORECASE)
 MOST = 4000
 """Elements of all parameters, from which no more than a part of them is looked at."""
@@ -145,11 +145,7 @@ def find_dictionary_pairs(
         n for n, f in functions.items() if BACK.search(n) and any(DICTIONARY.fullmatch(p.name) for p in parameters(f))
     ]
     for backward in backs:
-        base = BACK.sub("", backward).strip("_").lower()
-        ahead = [
-            n for n in functions if n != backward and AHEAD.search(n) and AHEAD.sub("", n).strip("_").lower() == base
-        ]
-        for forward in ahead:
+        for forward in forwards(functions, backward):
             asked = [p.name for p in required(file.namespace[forward])]
             if len(asked) != 2 or not any(DICTIONARY.fullmatch(n) for n in asked):
                 continue
@@ -161,6 +157,12 @@ def find_dictionary_pairs(
                     continue
                 yield pair
                 break
+
+
+def forwards(functions: dict[str, Callable[..., Any]], backward: str) -> list[str]:
+    """Forward functions that are called as a backward one is."""
+    base = BACK.sub("", backward).strip("_").lower()
+    return [n for n in functions if n != backward and _AHEAD.search(n) and _AHEAD.sub("", n).strip("_").lower() == base]
 
 
 def _dictionaries(names: dict[str, Any]) -> list[dict[str, Array]]:

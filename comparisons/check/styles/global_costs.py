@@ -11,7 +11,6 @@ import argparse
 import ast
 import copy
 import functools
-import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +22,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from comparisons.check.calling import source_of
+from comparisons.check.calling import tree
 from comparisons.check.differences import ratio
 from comparisons.check.homes import source_text
 from comparisons.check.repeated import repeated
@@ -177,11 +176,8 @@ def _label(e: ast.expr, otherwise: str) -> str:
 @functools.cache
 def _returns(f: Callable[..., Any]) -> list[ast.expr]:
     """Expressions of the last `return` of a function."""
-    try:
-        body = ast.parse(inspect.cleandoc("\n" + source_of(f))).body
-    except SyntaxError:
-        return []
-    found = [n.value for n in ast.walk(body[0]) if isinstance(n, ast.Return) and n.value is not None] if body else []
+    body = tree(f)
+    found = [n.value for n in ast.walk(body) if isinstance(n, ast.Return) and n.value is not None] if body else []
     if not found:
         return []
     return list(found[-1].elts) if isinstance(found[-1], ast.Tuple) else [found[-1]]
@@ -427,9 +423,9 @@ def _ways(base: GlobalCost) -> Iterator[dict[str, Given]]:
     names = list(dict.fromkeys(p.name for f in functions for p in required(f)))
     shapes = [a.shape for a in base._inner(np.random.default_rng(0)).values()]
     widths = tuple(dict.fromkeys(n for shape in shapes for n in shape if n > 1))[:6]
-    tree = syntax(base.file)
-    known = base.file.namespace | base.known if not base.sizes else made_up(base.file, tree, base.sizes)
-    made = {n: zeros(n, tree, known) for n in names}
+    whole = syntax(base.file)
+    known = base.file.namespace | base.known if not base.sizes else made_up(base.file, whole, base.sizes)
+    made = {n: zeros(n, whole, known) for n in names}
     batches = [n for a in made.values() if a is not None and a.dtype.kind in "iu" for n in a.shape]
     lists = [list(_given(n, widths, made[n], list(dict.fromkeys((*batches, M))))) for n in names]
     places = itertools.product(*(range(len(given)) for given in lists))

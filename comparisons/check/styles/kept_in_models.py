@@ -18,7 +18,7 @@ import numpy as np
 
 from comparisons.check.differences import Derived, ratio
 from comparisons.check.source import syntax
-from comparisons.check.styles.dictionary_pairs import AHEAD, BACK, DICTIONARY, DictionaryPair
+from comparisons.check.styles.dictionary_pairs import BACK, DICTIONARY, DictionaryPair, forwards
 from comparisons.check.styles.network_arguments import required, role
 from comparisons.check.unit import UserError, UserFile
 
@@ -100,11 +100,7 @@ def find_kept_in_models(file: UserFile, functions: dict[str, Callable[..., Any]]
         Those that belong to nothing else.
     """
     for backward, (model, values) in _keeping(file, functions).items():
-        base = BACK.sub("", backward).strip("_").lower()
-        ahead = [
-            n for n in functions if n != backward and AHEAD.search(n) and AHEAD.sub("", n).strip("_").lower() == base
-        ]
-        for forward in ahead:
+        for forward in forwards(functions, backward):
             asked = [p.name for p in required(functions[forward])]
             if len(asked) == 2 and model in asked:
                 yield from itertools.islice(_running(file, forward, backward, values), 1)
